@@ -1,0 +1,281 @@
+package build_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"manyhands/internal/build"
+	"manyhands/internal/course"
+	"manyhands/internal/lesson"
+	"manyhands/internal/notebook"
+)
+
+// classroom is a course of its own with the given lessons, made of the real
+// helpers and the real tools, so that a test can build without touching the
+// course that is being worked on.
+func classroom(t *testing.T, lessons map[string]string) *course.Course {
+	t.Helper()
+	real, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(t.TempDir(), "class room")
+	c := &course.Course{Root: root}
+	if err := os.MkdirAll(c.Path("lessons"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, shared := range []string{"go.mod", "go.sum", "helpers", "tools", ".tools"} {
+		if err := os.MkdirAll(real.Path(".tools"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(real.Path(shared), c.Path(shared)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, cells := range lessons {
+		write(t, c, name, cells)
+	}
+	return c
+}
+
+// write puts a lesson with the given cells into the course.
+func write(t *testing.T, c *course.Course, name, cells string) {
+	t.Helper()
+	text := "---\ntitle: " + name + "\nminutes: 5\n" + cells
+	if !strings.Contains(cells, "\n---\n") {
+		text = "---\ntitle: " + name + "\nminutes: 5\n---\n" + cells
+	}
+	if err := os.WriteFile(c.Path("lessons", name+".md"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run builds the course and returns what the builder wrote.
+func run(t *testing.T, c *course.Course, opt build.Options) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	opt.Out = &out
+	err := build.Lessons(t.Context(), c, opt)
+	return out.String(), err
+}
+
+// outputs joins the text that the cells of a notebook wrote.
+func outputs(t *testing.T, c *course.Course, name string) string {
+	t.Helper()
+	nb, err := notebook.Read(c.Path("notebooks", name+".ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, cell := range nb.Cells {
+		for _, output := range cell.Outputs {
+			text.WriteString(output.Text)
+		}
+	}
+	return text.String()
+}
+
+// cell is a code cell whose main function has the given body.
+func cell(body string) string { return "\n```go\n%%\n" + body + "\n```\n" }
+
+func TestOnlyWhatChangedIsBuilt(t *testing.T) {
+	now := cell(`fmt.Println(time.Now().UnixNano())`)
+	c := classroom(t, map[string]string{"00-first": "# First\n" + now, "01-second": "# Second\n" + now})
+	if _, err := run(t, c, build.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	first, second := outputs(t, c, "00-first"), outputs(t, c, "01-second")
+	if first == "" || second == "" {
+		t.Fatalf("outputs %q and %q, want the time", first, second)
+	}
+
+	write(t, c, "01-second", "# Second, changed\n"+now)
+	said, err := run(t, c, build.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if outputs(t, c, "00-first") != first {
+		t.Error("the unchanged lesson was executed again")
+	}
+	if outputs(t, c, "01-second") == second {
+		t.Error("the changed lesson was not executed")
+	}
+	if !strings.Contains(said, "1 of 2 lessons unchanged") {
+		t.Errorf("the build said %q", said)
+	}
+
+	if _, err := run(t, c, build.Options{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if outputs(t, c, "00-first") == first {
+		t.Error("--force did not execute the unchanged lesson")
+	}
+}
+
+func TestAFailingCellIsNamedAndNothingElseSuffers(t *testing.T) {
+	good := "# Good\n" + cell(`fmt.Println("fine")`)
+	c := classroom(t, map[string]string{"00-good": good, "01-bad": good})
+	if _, err := run(t, c, build.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(c.Path("notebooks", "01-bad.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	write(t, c, "01-bad", "# Bad\n"+cell(`fmt.Println("so far so good")`)+cell(`panic("out of chalk")`))
+	write(t, c, "00-good", good+"\nchanged\n")
+	_, err = run(t, c, build.Options{})
+	if err == nil {
+		t.Fatal("a panicking cell did not fail the build")
+	}
+	for _, want := range []string{"lessons/01-bad.md:13", `panic("out of chalk")`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	if after, _ := os.ReadFile(c.Path("notebooks", "01-bad.ipynb")); !bytes.Equal(before, after) {
+		t.Error("the failing lesson's notebook was changed")
+	}
+	nb, err := notebook.Read(c.Path("notebooks", "00-good.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := nb.Cells[len(nb.Cells)-1]; !strings.Contains(last.Source, "changed") {
+		t.Error("the lesson beside the failing one was not built")
+	}
+}
+
+func TestALessonThatAsksToRunsAlone(t *testing.T) {
+	// Each lesson prints when it started and when it ended.
+	stretch := cell(`start := time.Now().UnixNano(); time.Sleep(time.Second); fmt.Println(start, time.Now().UnixNano())`)
+	lessons := map[string]string{"00-alone": "exclusive: true\n---\n" + stretch}
+	for i := range 3 {
+		lessons[fmt.Sprintf("%02d-company", i+1)] = stretch
+	}
+	c := classroom(t, lessons)
+	if _, err := run(t, c, build.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	type interval struct{ start, end int64 }
+	read := func(name string) (i interval) {
+		if _, err := fmt.Sscan(outputs(t, c, name), &i.start, &i.end); err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	alone := read("00-alone")
+	for i := range 3 {
+		other := read(fmt.Sprintf("%02d-company", i+1))
+		if other.start < alone.end && alone.start < other.end {
+			t.Errorf("lesson %d ran while the exclusive one did", i+1)
+		}
+	}
+}
+
+func TestStoppedInTheMiddleOfACell(t *testing.T) {
+	c := classroom(t, map[string]string{"00-endless": cell(`for { time.Sleep(time.Hour) }`)})
+	ctx, stop := context.WithCancel(t.Context())
+	var out lineWatcher
+	out.when, out.then = "endless …", func() { time.AfterFunc(2*time.Second, stop) }
+	err := build.Lessons(ctx, c, build.Options{Out: &out})
+	if err == nil || !strings.Contains(err.Error(), "stopped") {
+		t.Errorf("error %v, want that the build was stopped", err)
+	}
+	if _, err := os.Stat(c.Path("notebooks", "00-endless.ipynb")); err == nil {
+		t.Error("an unfinished notebook was written")
+	}
+}
+
+// lineWatcher calls then when a line with the given end is written.
+type lineWatcher struct {
+	when string
+	then func()
+}
+
+func (w *lineWatcher) Write(b []byte) (int, error) {
+	if strings.HasSuffix(strings.TrimSpace(string(b)), w.when) {
+		w.then()
+	}
+	return len(b), nil
+}
+
+func TestBrokenLessonsAreAllNamed(t *testing.T) {
+	c := classroom(t, map[string]string{"00-one": "```go\nnever closed", "01-two": cell(``), "02-three": "```go\nnever closed"})
+	_, err := run(t, c, build.Options{})
+	if err == nil || !strings.Contains(err.Error(), "00-one.md:") || !strings.Contains(err.Error(), "02-three.md:") {
+		t.Errorf("error %v, want both broken lessons", err)
+	}
+	if _, err := os.Stat(c.Path("notebooks")); err == nil {
+		t.Error("something was built beside a broken lesson")
+	}
+}
+
+func TestANotebookFromElsewhere(t *testing.T) {
+	c := classroom(t, nil)
+	in, out := filepath.Join(t.TempDir(), "in.ipynb"), filepath.Join(t.TempDir(), "out.ipynb")
+	foreign := `{"cells":[{"cell_type":"code","execution_count":null,"metadata":{"theirs":1},"outputs":[],
+		"source":["%%\n","fmt.Println(6*7)"]}],
+		"metadata":{"kernelspec":{"display_name":"Go","language":"go","name":"gonb"},"theirs":{"deep":[1,2]}},
+		"nbformat":4,"nbformat_minor":2}`
+	if err := os.WriteFile(in, []byte(foreign), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := build.Notebook(t.Context(), c, in, out, build.Options{Out: &bytes.Buffer{}}); err != nil {
+		t.Fatal(err)
+	}
+	nb, err := notebook.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nb.Validate(); err != nil {
+		t.Error(err)
+	}
+	if got := nb.Cells[0].Outputs[0].Text; got != "42\n" {
+		t.Errorf("the cell printed %q", got)
+	}
+	if nb.Cells[0].Metadata["theirs"] == nil || nb.Metadata["theirs"] == nil {
+		t.Error("metadata that is not ours was lost")
+	}
+}
+
+// TestNotebooksSayWhatTheLessonsSay holds the committed notebooks against
+// their sources: nobody may edit one without the other.
+func TestNotebooksSayWhatTheLessonsSay(t *testing.T) {
+	c, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lessons, err := c.Lessons()
+	if err != nil {
+		t.Fatal(err)
+	}
+	notebooks, err := c.Notebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(notebooks) != len(lessons) {
+		t.Errorf("%d lessons and %d notebooks: build what is missing, remove what has no source", len(lessons), len(notebooks))
+	}
+	for _, path := range lessons {
+		l, err := lesson.Read(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		nb, err := notebook.Read(c.Path("notebooks", l.Name+".ipynb"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := l.Matches(nb); err != nil {
+			t.Error(err)
+		}
+	}
+}

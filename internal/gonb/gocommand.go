@@ -1,0 +1,37 @@
+package gonb
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"time"
+)
+
+// noNetwork matches what the go command says when it cannot download.
+var noNetwork = regexp.MustCompile(`dial tcp|lookup .*: |module lookup disabled|i/o timeout|proxyconnect|TLS handshake`)
+
+// goOutput runs the go command in dir and returns its output.
+func goOutput(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go then stops its compilers itself
+	cmd.WaitDelay = 5 * time.Second
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	switch {
+	case err == nil:
+		return out, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case noNetwork.Match(said.Bytes()):
+		return nil, fmt.Errorf("go %s: %w\n%s\nthe first start downloads modules: connect to the network, "+
+			"or set GOPROXY to a proxy that you can reach, and try again", args[0], err, bytes.TrimSpace(said.Bytes()))
+	default:
+		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, bytes.TrimSpace(said.Bytes()))
+	}
+}

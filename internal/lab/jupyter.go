@@ -1,0 +1,266 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"manyhands/internal/pyenv"
+)
+
+// jupyter is a JupyterLab or a Notebook that can be started.
+type jupyter struct {
+	argv  []string
+	name  string // "JupyterLab 4.6.6"
+	home  string // the path of its start page
+	share string // where the kernelspec goes, below kernels/
+}
+
+// outside finds a JupyterLab or, failing that, a Notebook on PATH.
+func (l *lab) outside(ctx context.Context) (*jupyter, error) {
+	for _, j := range []struct {
+		program, name, home string
+		major, minor        int // the oldest that will do
+	}{
+		{"jupyter-lab", "JupyterLab", "lab", 3, 0},
+		{"jupyter-notebook", "Jupyter Notebook", "tree", 6, 4},
+	} {
+		path, err := exec.LookPath(j.program)
+		if err != nil {
+			continue
+		}
+		out, err := pyenv.Command(ctx, path, "--version").Output()
+		if err != nil {
+			continue
+		}
+		version := strings.TrimSpace(string(out))
+		var major, minor int
+		if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+			continue
+		}
+		if major > j.major || major == j.major && minor >= j.minor {
+			return &jupyter{argv: []string{path}, name: j.name + " " + version, home: j.home, share: l.state("data")}, nil
+		}
+	}
+	return nil, errors.New("there is no JupyterLab and no Notebook (6.4 or later) on PATH either")
+}
+
+// freePort returns the wanted port of 127.0.0.1, or where none is wanted the
+// first free one from 8888 on.
+func freePort(want int) (int, error) {
+	first, last := want, want
+	if want == 0 {
+		first, last = 8888, 8987
+	}
+	for port := first; port <= last; port++ {
+		probe, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, probe.Close()
+		}
+		if want != 0 {
+			return 0, fmt.Errorf("port %d cannot be had (%w): choose another with --port, or leave --port out", want, err)
+		}
+	}
+	return 0, fmt.Errorf("no port from %d to %d is free: choose another with --port", first, last)
+}
+
+// session is a running Jupyter, as the next `lab` finds it in session.json.
+type session struct {
+	Address string // with the token: what goes into the browser
+	Server  string // http://127.0.0.1:8888/
+	Token   string
+	Temp    string // the temporary folder of Jupyter, its kernels and their cells
+}
+
+func (l *lab) sessionFile() string { return l.state("session.json") }
+
+// remember writes the session down for the next lab.
+func (l *lab) remember(s session) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(l.sessionFile(), text, 0o600)
+}
+
+// clear removes all that a session leaves once its Jupyter is gone: kernels
+// and what their cells started, temporary files, its entry.
+func (l *lab) clear(s session) error {
+	if err := sweep(s.Temp); err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(s.Temp), os.RemoveAll(l.state("open.html")), os.RemoveAll(l.sessionFile()))
+}
+
+// running returns the session of this course that answers, if there is one.
+func (l *lab) running(ctx context.Context) (session, bool) {
+	var s session
+	text, err := os.ReadFile(l.sessionFile())
+	if err != nil || json.Unmarshal(text, &s) != nil || !isTemp(s.Temp) {
+		return session{}, false
+	}
+	return s, s.answers(ctx)
+}
+
+func (s session) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Server+"api/status", nil)
+	if err != nil {
+		return false
+	}
+	request.Header.Set("Authorization", "token "+s.Token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// startLimit is how long Jupyter may take until it answers.
+const startLimit = 2 * time.Minute
+
+// serve runs Jupyter on dir until ctx ends.
+func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err error) {
+	s := session{Server: fmt.Sprintf("http://127.0.0.1:%d/", port), Token: rand.Text()}
+	s.Address = s.Server + j.home + "?token=" + s.Token
+	if s.Temp, err = newTemp(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.clear(s)) }()
+	if err := l.writeConfig(); err != nil {
+		return fmt.Errorf("write Jupyter's settings: %w", err)
+	}
+	// Before Jupyter starts: whatever happens to us, the next lab knows what to clear.
+	if err := l.remember(s); err != nil {
+		return err
+	}
+	log, err := os.Create(l.state("jupyter.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+
+	cmd := exec.Command(j.argv[0], append(j.argv[1:], "--no-browser", "--ip=127.0.0.1",
+		fmt.Sprintf("--port=%d", port), "--port-retries=0", "--notebook-dir="+dir)...)
+	if os.Geteuid() == 0 {
+		cmd.Args = append(cmd.Args, "--allow-root") // in a container; Jupyter would refuse
+	}
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), l.environ(j, s)...)
+	server, err := start(cmd)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", j.name, err)
+	}
+	defer server.stop()
+
+	for deadline := time.Now().Add(startLimit); !s.answers(ctx); {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-server.dead:
+			return fmt.Errorf("%s did not start (%w): see %s", j.name, server.end(), log.Name())
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s did not answer within %v: see %s", j.name, startLimit, log.Name())
+		}
+	}
+	l.say("%s is running on %s:\n\n    %s\n\nYour work is saved every ten seconds. Ctrl-C stops it with all its kernels.",
+		j.name, dir, s.Address)
+	l.browse(s)
+	select {
+	case <-ctx.Done():
+		l.say("Stopping %s and its kernels …", j.name)
+		return nil
+	case <-server.dead:
+		if err := server.end(); err != nil {
+			return fmt.Errorf("%s ended by itself (%w): see %s", j.name, err, log.Name())
+		}
+		return nil // File > Shut Down
+	}
+}
+
+//go:embed config
+var config embed.FS
+
+// writeConfig lays out Jupyter's settings: those of the course, made anew at
+// each start, beside those that the student makes in JupyterLab.
+func (l *lab) writeConfig() error {
+	return fs.WalkDir(config, "config", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(l.state(path), 0o777)
+		}
+		text, err := config.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return renameio.WriteFile(l.state(path), text, 0o666)
+	})
+}
+
+// environ points Jupyter at folders of the course's, so that it neither reads
+// nor writes what the user has at home, and no other kernel named gonb is
+// found before ours.
+func (l *lab) environ(j *jupyter, s session) []string {
+	return []string{
+		"JUPYTER_CONFIG_DIR=" + l.state("config"),
+		"JUPYTER_CONFIG_PATH=",
+		"JUPYTER_DATA_DIR=" + l.state("data"),
+		"JUPYTER_RUNTIME_DIR=" + filepath.Join(s.Temp, "runtime"),
+		"JUPYTER_PATH=" + j.share,
+		"JUPYTERLAB_SETTINGS_DIR=" + l.state("lab", "user-settings"),
+		"JUPYTERLAB_WORKSPACES_DIR=" + l.state("lab", "workspaces"),
+		"IPYTHONDIR=" + l.state("ipython"),
+		"JUPYTER_TOKEN=" + s.Token, // not an argument: those are everybody's to read
+		"TMPDIR=" + s.Temp,
+	}
+}
+
+// browse opens the browser. It is sent to a file that only this user can
+// read, and from there to the address: what stands on a command line, a token
+// too, is everybody's to read.
+func (l *lab) browse(s session) {
+	if !l.Browser {
+		return
+	}
+	page := l.state("open.html")
+	text := fmt.Sprintf(`<!doctype html><meta charset="utf-8"><title>Many Hands</title><meta http-equiv="refresh" content="0; url=%s">`,
+		html.EscapeString(s.Address))
+	if err := renameio.WriteFile(page, []byte(text), 0o600); err != nil {
+		l.say("! open the address yourself: %v", err)
+		return
+	}
+	program := "xdg-open"
+	if runtime.GOOS == "darwin" {
+		program = "open"
+	}
+	cmd := exec.Command(program, (&url.URL{Scheme: "file", Path: page}).String())
+	if err := cmd.Start(); err != nil {
+		l.say("No browser was found to open: open the address above in one.")
+		return
+	}
+	go cmd.Wait()
+}

@@ -1,0 +1,198 @@
+// Package lab opens the course in JupyterLab, and sets up what that takes: the
+// Python environment, the Go kernel, the student's own copies of the
+// notebooks. Where JupyterLab cannot be had it goes on with less, down to the
+// static pages, so that starting the course always ends in something to learn
+// from.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"manyhands/internal/course"
+	"manyhands/internal/doctor"
+	"manyhands/internal/gonb"
+	"manyhands/internal/progress"
+	"manyhands/internal/pyenv"
+)
+
+// Options say how to open the course.
+type Options struct {
+	Port    int       // 0 for 8888, or the next one that is free
+	Browser bool      // open the browser on it
+	Dir     string    // a folder to open as it is, in place of the student's copies in work/
+	Out     io.Writer // what happens is said here
+
+	// Static serves the lessons as plain pages until ctx ends. It is called
+	// where there is no Jupyter.
+	Static func(ctx context.Context) error
+}
+
+// Run opens the course in JupyterLab, prints the address once it answers and
+// stays until ctx ends; then Jupyter and all its kernels are stopped, and Run
+// returns nil. A second Run on the same course says where the first one is.
+func Run(ctx context.Context, c *course.Course, opt Options) error {
+	l := &lab{Course: c, Options: opt}
+	if err := os.MkdirAll(l.state(), 0o777); err != nil {
+		return fmt.Errorf("the course's folder has to be writable: %w", err)
+	}
+	lock := flock.New(c.Path(".cache", "lab.lock"))
+	var s session
+	for {
+		var answers bool
+		if s, answers = l.running(ctx); answers {
+			l.say("Jupyter is already running on this course:\n\n    %s\n", s.Address)
+			l.browse(s)
+			return nil
+		}
+		alone, err := lock.TryLock()
+		if err != nil {
+			return fmt.Errorf("see whether the course is open already: %w", err)
+		}
+		if alone {
+			break
+		}
+		select { // another one is on its way up, or down
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	defer lock.Unlock()
+	if s.Temp != "" { // of a lab that was killed
+		if err := l.clear(s); err != nil {
+			return err
+		}
+	}
+	port, err := freePort(opt.Port)
+	if err != nil {
+		return err
+	}
+	dir := opt.Dir
+	if dir == "" {
+		if dir, err = l.deliver(); err != nil {
+			return err
+		}
+	}
+	jupyter, err := l.setUp(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && opt.Static == nil:
+		return err
+	case err != nil:
+		l.say("! %v", err)
+		l.say("So there is no JupyterLab here yet, and the lessons open as plain pages instead: all the text and all\n" +
+			"the charts, but no cell to run. Mend the above and start again; `go run . doctor` says what is missing.")
+		return opt.Static(ctx)
+	}
+	return l.serve(ctx, jupyter, dir, port)
+}
+
+// lab is one run.
+type lab struct {
+	*course.Course
+	Options
+}
+
+// state is where Jupyter keeps what it would keep in the user's home.
+func (l *lab) state(elem ...string) string {
+	return filepath.Join(append([]string{l.Path(".cache", "jupyter")}, elem...)...)
+}
+
+func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.Out, format+"\n", args...) }
+
+// setUp makes what is missing of the Python environment and of the Go kernel,
+// both at once, and returns the Jupyter to use.
+func (l *lab) setUp(ctx context.Context) (*jupyter, error) {
+	compiler := doctor.Compiler()
+	if compiler.State != doctor.OK {
+		l.say("%v", compiler)
+	}
+	p := progress.New(l.Out)
+	defer p.Wait()
+	var (
+		ours      *jupyter
+		ourErr    error
+		toolchain gonb.Toolchain
+	)
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		env, err := pyenv.Ensure(gctx, l.Course, p)
+		if err == nil {
+			ours = &jupyter{argv: []string{env.Python(), "-I", "-m", "jupyterlab"}, name: "JupyterLab",
+				home: "lab", share: filepath.Join(env.Dir, "share", "jupyter")}
+		}
+		ourErr = err
+		return nil // another Jupyter may do
+	})
+	group.Go(func() (err error) {
+		tools := &steps{progress: p, name: "GoNB, the Go kernel"}
+		toolchain, err = gonb.Install(gctx, l.Course, tools)
+		tools.done(err)
+		if err != nil {
+			return fmt.Errorf("the Go kernel could not be built: %w", err)
+		}
+		warm := &steps{progress: p, name: "Go's build cache"}
+		err = gonb.Warm(gctx, l.Course, toolchain, compiler.State == doctor.OK, warm)
+		warm.done(err)
+		if err != nil && gctx.Err() == nil {
+			p.Printf("! the first cells will be slow: %v", err)
+		}
+		return gctx.Err()
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if ours == nil {
+		var err error
+		if ours, err = l.outside(ctx); err != nil {
+			return nil, errors.Join(ourErr, err)
+		}
+		p.Printf("! %v", ourErr)
+		p.Printf("So the %s on PATH is used.", ours.name)
+	}
+	if err := toolchain.WriteKernelspec(l.Course, ours.share); err != nil {
+		return nil, fmt.Errorf("tell Jupyter of the Go kernel: %w", err)
+	}
+	return ours, nil
+}
+
+// steps shows each line written to it as a step of a task, which starts with
+// the first line: what is done already is not worth one.
+type steps struct {
+	progress *progress.Progress
+	name     string
+	task     *progress.Task
+	rest     []byte
+}
+
+func (s *steps) Write(data []byte) (int, error) {
+	s.rest = append(s.rest, data...)
+	for {
+		line, rest, whole := bytes.Cut(s.rest, []byte("\n"))
+		if !whole {
+			return len(data), nil
+		}
+		s.rest = rest
+		if s.task == nil {
+			s.task = s.progress.Task(s.name, 0)
+		}
+		s.task.Step(string(line))
+	}
+}
+
+func (s *steps) done(err error) {
+	if s.task != nil {
+		s.task.Done(err)
+	}
+}

@@ -1,0 +1,155 @@
+// Many Hands is an open course on concurrency and parallelism in Go. This is
+// its command: go run . opens the course, go run . --help lists the rest.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/mattn/go-isatty"
+
+	"manyhands/internal/build"
+	"manyhands/internal/course"
+	"manyhands/internal/doctor"
+	"manyhands/internal/lab"
+	"manyhands/internal/progress"
+	"manyhands/internal/site"
+)
+
+// command is the whole command line; kong reads it from the tags.
+type command struct {
+	Lab    labCommand    `cmd:"" default:"withargs" help:"Set up what is missing and open the course in JupyterLab (the default)."`
+	Build  buildCommand  `cmd:"" help:"Execute the lessons that changed and write notebooks/."`
+	Site   siteCommand   `cmd:"" help:"Render notebooks/ as static pages in site/."`
+	Doctor doctorCommand `cmd:"" help:"Say what is here, what is missing, and how to get it."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	c, err := course.Find()
+	if err != nil {
+		fail(err)
+	}
+	var cmd command
+	chosen := kong.Parse(&cmd,
+		kong.Name("manyhands"),
+		kong.Description("Many Hands: concurrency and parallelism in Go, measured on your own machine."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(c))
+	if err := chosen.Run(); err != nil {
+		stop()
+		fail(err)
+	}
+}
+
+// fail reports an error the way every verb does.
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "manyhands:", err)
+	os.Exit(1)
+}
+
+type labCommand struct {
+	Port    int    `help:"Port on 127.0.0.1; 0 takes 8888 or the next free one." default:"0"`
+	Browser bool   `help:"Open the browser." default:"true" negatable:""`
+	Dir     string `help:"Open this folder as it is, not your copies of the notebooks in work/." type:"existingdir"`
+}
+
+func (v *labCommand) Run(ctx context.Context, c *course.Course) error {
+	pages := siteCommand{Out: c.Path("site"), Serve: true}
+	return lab.Run(ctx, c, lab.Options{
+		Port: v.Port, Browser: v.Browser, Dir: v.Dir, Out: os.Stdout,
+		Static: func(ctx context.Context) error { return pages.Run(ctx, c) },
+	})
+}
+
+type buildCommand struct {
+	Lessons     []string      `arg:"" optional:"" help:"Lessons to build, such as 02 or threads; all if none is named."`
+	Force       bool          `help:"Execute even the lessons that have not changed."`
+	CellTimeout time.Duration `help:"Interrupt a cell that runs longer than this." default:"5m"`
+	Notebook    string        `help:"Execute this notebook, which need not be the course's." type:"existingfile" and:"notebook" xor:"source"`
+	Out         string        `help:"Where to write the executed --notebook." type:"path" and:"notebook"`
+}
+
+func (v *buildCommand) Run(ctx context.Context, c *course.Course) error {
+	opt := build.Options{Force: v.Force, CellTimeout: v.CellTimeout, Out: os.Stderr}
+	if v.Notebook != "" {
+		if len(v.Lessons) > 0 {
+			return errors.New("give either lessons or --notebook, not both")
+		}
+		return build.Notebook(ctx, c, v.Notebook, v.Out, opt)
+	}
+	for _, name := range v.Lessons {
+		path, err := c.Lesson(name)
+		if err != nil {
+			return err
+		}
+		opt.Lessons = append(opt.Lessons, path)
+	}
+	return build.Lessons(ctx, c, opt)
+}
+
+type siteCommand struct {
+	Out   string `help:"Folder to write." default:"site" type:"path"`
+	Base  string `help:"Address under which the pages will be published."`
+	Serve bool   `help:"Serve the pages on 127.0.0.1 and render again when a notebook changes."`
+	Port  int    `help:"Port to serve on; 0 takes a free one." default:"0"`
+}
+
+func (v *siteCommand) Run(ctx context.Context, c *course.Course) error {
+	if err := v.render(ctx, c); err != nil {
+		return err
+	}
+	if !v.Serve {
+		fmt.Println("the pages are in", v.Out)
+		return nil
+	}
+	return site.Serve(ctx, v.Out, net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Port)), site.ServeOptions{
+		Ready: func(url string) { fmt.Println("the pages are at", url, "(Ctrl-C ends)") },
+		Watch: []string{c.Path("notebooks")},
+		Changed: func(ctx context.Context) {
+			if err := v.render(ctx, c); err != nil {
+				fmt.Fprintln(os.Stderr, "manyhands:", err)
+			}
+		},
+	})
+}
+
+// render renders the pages once, with a bar as it may take seconds.
+func (v *siteCommand) render(ctx context.Context, c *course.Course) error {
+	bars := progress.New(os.Stderr)
+	defer bars.Wait()
+	var pages *progress.Task
+	err := site.Render(ctx, c, v.Out, site.Options{
+		Base: v.Base,
+		OnPage: func(done, total int, name string) {
+			if pages == nil {
+				pages = bars.Task("pages", total)
+			}
+			pages.Step(name)
+		},
+	})
+	if pages != nil {
+		pages.Done(err)
+	}
+	return err
+}
+
+type doctorCommand struct{}
+
+func (doctorCommand) Run(ctx context.Context, c *course.Course) error {
+	findings := doctor.Check(ctx, c)
+	if err := doctor.Print(os.Stdout, findings, isatty.IsTerminal(os.Stdout.Fd())); err != nil {
+		return err
+	}
+	return doctor.Verdict(findings)
+}
