@@ -147,7 +147,7 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 		names = append(names, b.name)
 		medians = append(medians, scaled(b.median.Value))
 		if b.median.Known {
-			interval = number(b.median.Lo*own.scale) + " to " + own.format(b.median.Hi)
+			interval = own.interval(b.median.Lo, b.median.Hi)
 			intervals = append(intervals, list{scaled(b.median.Value), i, scaled(b.median.Lo), scaled(b.median.Hi)})
 		}
 		row := []string{b.name, text, interval, fmt.Sprint(len(b.values))}
@@ -168,7 +168,7 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 		kind:   kind,
 		height: 70 + 42*len(drawn),
 		table:  t.bounded(),
-		note: sentences("Bar: median. Dots: each repeat", interval(intervals),
+		note: sentences("Bar: median. Dots: each repeat", whisker(intervals),
 			left(dropped, "value", "that are no finite numbers"), left(missing, "alternative", "without a value"),
 			left(cut, "alternative", "for lack of room")),
 		description: describe(fmt.Sprintf("Bar chart of the %s of %d alternatives.", quantity, len(drawn)), t),
@@ -191,7 +191,7 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 	}
 }
 
-func interval(intervals list) string {
+func whisker(intervals list) string {
 	if len(intervals) == 0 {
 		return "An interval needs 6 repeats"
 	}

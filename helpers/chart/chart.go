@@ -139,13 +139,16 @@ func (c Chart) String() string {
 	if c.err != nil {
 		return c.err.Error()
 	}
-	var b strings.Builder
+	var b, rows strings.Builder
 	fmt.Fprintln(&b, c.title)
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{c.table.Columns}, c.table.Rows...) {
 		fmt.Fprintln(w, "  "+strings.Join(row, "\t"))
 	}
 	w.Flush()
+	for line := range strings.Lines(rows.String()) {
+		fmt.Fprintln(&b, strings.TrimRight(line, " \n"))
+	}
 	if c.note != "" {
 		fmt.Fprintln(&b, c.note)
 	}

@@ -23,7 +23,7 @@ const loader = `<script>
     script.src = JSON.parse(config.textContent).baseUrl + "kernelspecs/gonb/manyhands.js";
     document.head.append(script);
   }
-  script.addEventListener("load", draw);
+  script.addEventListener("load", draw, { once: true });
 })();
 </script>`
 

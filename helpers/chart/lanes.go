@@ -237,7 +237,7 @@ func CPU(usage *timeline.Usage) Chart {
 	cores := len(usage.Cores)
 	return Chart{
 		kind:        "cpu",
-		title:       fmt.Sprintf("%s of %d cores busy on average (%s)", number(round(busy, 1)), cores, percent(busy/float64(cores))),
+		title:       fmt.Sprintf("%.1f of %d cores busy on average (%s)", busy, cores, percent(busy/float64(cores))),
 		height:      min(max(44*cores, 60), 600) + 56,
 		note:        sentences(note),
 		table:       t.bounded(),

@@ -119,7 +119,7 @@ func SpeedUp(workers []int, c measure.Comparison, laws ...Law) Chart {
 			p.Y, interval = 1, "by definition"
 		} else if s.Known {
 			p.Lo, p.Hi = s.Lo, s.Hi
-			interval = number(s.Lo) + " to " + number(s.Hi)
+			interval = unit{scale: 1}.interval(s.Lo, s.Hi)
 		}
 		measured.Points = append(measured.Points, p)
 		t.Rows = append(t.Rows, []string{fmt.Sprint(workers[i]), number(p.Y) + "×", interval, percent(p.Y / n * float64(workers[0]))})

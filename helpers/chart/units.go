@@ -49,11 +49,28 @@ func number(x float64) string {
 	if x == math.Trunc(x) && math.Abs(x) < 1e9 || !finite(x) {
 		return strconv.FormatFloat(x, 'f', -1, 64)
 	}
-	digits := 2 - int(math.Floor(math.Log10(math.Abs(x))))
+	return significant(x, 3)
+}
+
+// significant formats x with n significant digits, without an exponent where that is readable.
+func significant(x float64, n int) string {
+	if x == 0 || !finite(x) {
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	digits := n - 1 - int(math.Floor(math.Log10(math.Abs(x))))
 	if digits > 9 {
-		return strconv.FormatFloat(x, 'g', 3, 64)
+		return strconv.FormatFloat(x, 'g', n, 64)
 	}
 	return strconv.FormatFloat(x, 'f', max(digits, 0), 64)
+}
+
+// interval formats the ends of an interval, with a digit more than a value, as they are close to each other.
+func (u unit) interval(lo, hi float64) string {
+	text := significant(lo*u.scale, 4) + " to " + significant(hi*u.scale, 4)
+	if u.name == "" {
+		return text
+	}
+	return text + " " + u.name
 }
 
 // duration formats a time in the unit that suits it.

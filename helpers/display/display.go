@@ -13,13 +13,14 @@
 // Text and displays reach GoNB through three pipes, read by goroutines that know nothing of each other. What a cell
 // can do, and [Show] does:
 //
-//   - before: wait until the pipes of standard output and error are empty (Linux tells, by FIONREAD), then until GoNB
-//     has answered a message, by which time it has passed on what it read. Text that is still in a bufio.Writer, or
-//     being printed by another goroutine, is beyond that.
-//   - after: send the display and a second message, and wait for the answer. GoNB handles a pipe's messages in turn, so
-//     the display has been passed on by then.
+//   - before: wait until the pipes of standard output and error are empty and GoNB has come to rest, which means that
+//     it has passed on what it read (only Linux tells; elsewhere, wait 5 ms). Text that is still in a bufio.Writer, or
+//     being printed by another goroutine, is beyond that. GoNB's own Sync is not enough: it waits for displays only.
+//   - after: send the display and a message that asks for an answer, as gonbui.Sync does. GoNB handles a pipe's messages
+//     in turn, so when the answer comes the display has been passed on.
 //
-// This costs about 0.3 ms a display. A cell uses either this package or gonbui, not both: GoNB can follow one sender.
+// A display costs about 1 ms, most of it for the order. A cell uses either this package or gonbui, not both: GoNB can
+// follow one sender.
 package display
 
 import (
@@ -31,7 +32,7 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"syscall"
+	"time"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
@@ -82,6 +83,9 @@ func plain(bundle map[string]any) string {
 	return fmt.Sprintf("(output of type %v)\n", slices.Sorted(maps.Keys(bundle)))
 }
 
+// patience is the longest that a display waits for the text before it.
+const patience = 250 * time.Millisecond
+
 // kernel is the connection to the GoNB that runs this cell. GoNB accepts one for the life of the cell's program.
 type kernel struct {
 	mu    sync.Mutex
@@ -111,11 +115,7 @@ func (k *kernel) show(bundle map[string]any) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	drain(syscall.Stdout)
-	drain(syscall.Stderr)
-	if err := k.sync(); err != nil {
-		return err
-	}
+	settle()
 	if err := k.send.Encode(&protocol.DisplayData{Data: data}); err != nil {
 		return err
 	}

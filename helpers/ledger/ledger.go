@@ -95,6 +95,7 @@ func Record(name, unit string, values ...float64) error {
 
 // Read returns the figure called name from the ledger of this notebook. If
 // there is none, the error wraps [ErrNotRecorded] and lists the names there are.
+// Damaged lines do not keep it from what is whole; [All] reports them.
 func Read(name string) (Figure, error) {
 	figures, err := All()
 	names := make([]string, len(figures))

@@ -7,11 +7,13 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"manyhands/helpers/ledger"
@@ -30,6 +32,12 @@ func TestMain(m *testing.M) {
 			if out, err := exec.Command(os.Args[0]).CombinedOutput(); err != nil {
 				log.Fatalf("%v\n%s", err, out)
 			}
+		}
+	}
+	if most, _ := strconv.ParseUint(os.Getenv("LEDGER_TEST_MOST"), 10, 64); most > 0 { // bytes a file may have
+		signal.Ignore(syscall.SIGXFSZ)
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
+			log.Fatal(err)
 		}
 	}
 	for i := range perWriter {
@@ -212,6 +220,33 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
+// TestHalfWritten has a line stop in the middle, as on a disk that fills up:
+// the part that was written must go again.
+func TestHalfWritten(t *testing.T) {
+	path := notebook(t)
+	record(t, "a", 1)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := len(before) + 10
+	writers := []*exec.Cmd{exec.CommandContext(t.Context(), os.Args[0])}
+	if python := python(t); python != "" {
+		writers = append(writers, exec.CommandContext(t.Context(), python, "-c", fmt.Sprintf(
+			"import ledger, resource; resource.setrlimit(resource.RLIMIT_FSIZE, (%d, %[1]d)); ledger.record('b', 's', 1)", most)))
+	}
+	for _, writer := range writers {
+		writer.Env = append(os.Environ(), "LEDGER_TEST_WRITE=b", fmt.Sprint("LEDGER_TEST_MOST=", most))
+		out, err := writer.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "file too large") && !strings.Contains(string(out), "File too large") {
+			t.Errorf("%v: %v\n%s", writer.Args, err, out)
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+			t.Errorf("%v left\n%s, %v", writer.Args, after, err)
+		}
+	}
+}
+
 // TestConcurrentWriters has goroutines, Go processes and Python processes
 // write at once.
 func TestConcurrentWriters(t *testing.T) {
@@ -270,6 +305,7 @@ func TestProcessesShareTheRun(t *testing.T) {
 		t.Setenv("GONB_TMP_DIR", kernel)
 		t.Setenv("LEDGER_TEST_WRITE", "workers")
 		t.Setenv("LEDGER_TEST_WORKERS", "2")
+		t.Setenv("GORACE", "atexit_sleep_ms=0")
 		for range 2 {
 			if out, err := exec.CommandContext(t.Context(), os.Args[0]).CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)

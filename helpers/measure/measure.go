@@ -60,7 +60,8 @@ type Plan struct {
 	Limit time.Duration
 
 	// Cold leaves out the warm-up round, so that the first call, with cold
-	// caches and unopened connections, counts like the others.
+	// caches and unopened connections, counts like the others. A repeat is
+	// then a single call, however fast.
 	Cold bool
 }
 
@@ -70,7 +71,8 @@ func Compare(cases ...Alternative) Comparison {
 }
 
 // Compare is [Plan.Run] for a notebook cell: what Run returns as an error ends
-// the cell, as a panic whose message names the case.
+// the cell, as a panic whose message names the case; so does an interrupt, as it
+// ends any cell.
 func (p Plan) Compare(cases ...Alternative) Comparison {
 	c, err := p.Run(context.Background(), cases...)
 	if err != nil {
@@ -146,8 +148,7 @@ func check(cases []Alternative) error {
 	return nil
 }
 
-// rounds appends to c one sample a case and round. An unfinished round is
-// dropped, so that all cases keep equally many samples.
+// rounds warms up and appends the samples of as many rounds to c as fit.
 func (p Plan) rounds(ctx context.Context, cases []Alternative, c *Comparison) error {
 	var live []int // the cases to run; the others brought their samples along
 	for i, a := range cases {
@@ -168,26 +169,35 @@ func (p Plan) rounds(ctx context.Context, cases []Alternative, c *Comparison) er
 			c.Results[i].Calls = calls
 		}
 	}
-	round := make([]sample, len(cases))
 	var longest time.Duration
 	for c.Rounds < p.Repeats && (c.Rounds == 0 || time.Since(start)+longest <= p.Budget) {
 		began := time.Now()
-		rand.Shuffle(len(live), func(i, j int) { live[i], live[j] = live[j], live[i] })
-		for _, i := range live {
-			runtime.GC()
-			s, err := p.repeat(ctx, cases[i], c.Results[i].Calls)
-			if err != nil {
-				return err
-			}
-			round[i] = s
+		if err := p.round(ctx, cases, live, c); err != nil {
+			return err
 		}
-		for _, i := range live {
-			c.Results[i].Wall = append(c.Results[i].Wall, round[i].wall)
-			c.Results[i].CPU = append(c.Results[i].CPU, round[i].cpu)
-		}
-		c.Rounds++
 		longest = max(longest, time.Since(began))
 	}
+	return nil
+}
+
+// round repeats the live cases once each and appends a sample of each to c, or
+// on an error none, so that all cases keep equally many.
+func (p Plan) round(ctx context.Context, cases []Alternative, live []int, c *Comparison) error {
+	samples := make([]sample, len(cases))
+	for _, k := range rand.Perm(len(live)) {
+		i := live[k]
+		runtime.GC()
+		s, err := p.repeat(ctx, cases[i], c.Results[i].Calls)
+		if err != nil {
+			return err
+		}
+		samples[i] = s
+	}
+	for _, i := range live {
+		c.Results[i].Wall = append(c.Results[i].Wall, samples[i].wall)
+		c.Results[i].CPU = append(c.Results[i].CPU, samples[i].cpu)
+	}
+	c.Rounds++
 	return nil
 }
 

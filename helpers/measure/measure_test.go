@@ -172,7 +172,8 @@ func TestBadInput(t *testing.T) {
 		{measure.Plan{}, []measure.Alternative{measure.Case("bad", (func())(nil))}, `"bad": the function is nil`},
 		{measure.Plan{}, []measure.Alternative{measure.Case("bad", (func() error)(nil))}, `"bad": the function is nil`},
 		{measure.Plan{}, []measure.Alternative{measure.Case("bad", (func(context.Context) error)(nil))}, `"bad": the function is nil`},
-		{measure.Plan{}, []measure.Alternative{measure.Samples("bad")}, `"bad": no samples`},
+		{measure.Plan{}, []measure.Alternative{measure.Samples("bad")}, `"bad": 0 samples`},
+		{measure.Plan{}, []measure.Alternative{measure.Samples("bad", seconds(2001, 1)...)}, `"bad": 2001 samples`},
 		{measure.Plan{}, []measure.Alternative{measure.Samples("bad", 1, nan)}, `"bad": sample 2 is NaN`},
 		{measure.Plan{}, []measure.Alternative{measure.Samples("bad", -1, 1)}, `"bad": sample 1 is -1`},
 		{measure.Plan{}, []measure.Alternative{measure.Samples("bad", 0)}, `"bad": sample 1 is 0`},
@@ -186,13 +187,14 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestFailingCase(t *testing.T) {
+	_, thisFile, _, _ := runtime.Caller(0)
 	broken := errors.New("broken pipe")
 	for _, test := range []struct {
 		name string
 		bad  measure.Alternative
 		want string
 	}{
-		{"panic", measure.Case("bad", func() { panic("boom") }), `measure: case "bad": panic at measure_test.go:`},
+		{"panic", measure.Case("bad", func() { panic("boom") }), "measure: case \"bad\": panic: boom\n\t" + thisFile + ":"},
 		{"runtime error", measure.Case("bad", func() { measure.Keep(os.Args[len(os.Args)]) }), "index out of range"},
 		{"nil panic", measure.Case("bad", func() { panic(nil) }), "panic called with nil argument"},
 		{"Goexit", measure.Case("bad", func() { runtime.Goexit() }), "runtime.Goexit"},

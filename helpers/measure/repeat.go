@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -48,11 +47,12 @@ func Case[F func() | func() error | func(context.Context) error](name string, f 
 // Samples joins times taken elsewhere, such as a Python cell's read from the
 // ledger, to a comparison. They are in seconds, one a repeat. Their CPU time is
 // unknown, and as they were not interleaved with the other cases, a change of
-// the machine's speed in between is not accounted for.
+// the machine's speed in between is not accounted for. At least 6 of them make
+// an interval, 2000 are the most.
 func Samples(name string, seconds ...float64) Alternative {
 	a := Alternative{name: name, samples: slices.Clone(seconds)}
-	if len(seconds) == 0 {
-		a.err = errors.New("no samples")
+	if n := len(seconds); n == 0 || n > 2000 { // comparing takes the product of two
+		a.err = fmt.Errorf("%d samples: give 1 to 2000", n)
 	}
 	for i, s := range seconds {
 		if !(s > 0) || math.IsInf(s, 1) {
@@ -80,7 +80,7 @@ func (p Plan) repeat(ctx context.Context, a Alternative, calls int) (sample, err
 		defer func() { done <- err }()
 		defer func() {
 			if v := recover(); v != nil {
-				err = fmt.Errorf("panic%s: %v", panicSite(), v)
+				err = fmt.Errorf("panic: %v%s", v, panicSite())
 			}
 		}()
 		s, err = timed(ctx, a.run, calls)
@@ -126,14 +126,15 @@ func cpuTime() time.Duration {
 	return time.Duration(total)
 }
 
-// panicSite tells where the panic being recovered came from, as " at file:line".
+// panicSite tells where the panic being recovered came from, on a line like
+// those of a stack trace: GoNB maps these to the line of the cell.
 func panicSite() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
 	for {
 		f, more := frames.Next()
 		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf(" at %s:%d", filepath.Base(f.File), f.Line)
+			return fmt.Sprintf("\n\t%s:%d", f.File, f.Line)
 		}
 		if !more {
 			return ""

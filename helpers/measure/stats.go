@@ -87,7 +87,7 @@ func newSample(values []float64) *benchmath.Sample {
 // Lehmann 1963; Moses; Hollander, Wolfe and Chicken, Nonparametric Statistical
 // Methods, 3rd ed., 4.2 and 4.3, on the logarithms of the times). It is exact
 // for any distribution, needs 4 repeats of each, and holds 1 exactly when
-// [Result.Distinguishable] is false (ties aside).
+// [Result.Distinguishable] is false (but for ties).
 func (r Result) SpeedUp(base Result) Estimate {
 	n := len(base.Wall) * len(r.Wall)
 	if n == 0 {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"sync"
-	"time"
 
 	"manyhands/helpers/workload"
 )
@@ -23,7 +22,7 @@ type document struct {
 // Sleepy returns a server that takes limits.Takes for every request and then says
 // so in a line of text, at the path "/". A query may tell requests apart in the log.
 func Sleepy(limits Limits) *Server {
-	text := fmt.Sprintf("slept %v\n", time.Duration(limits.Takes))
+	text := fmt.Sprintf("slept %v\n", limits.Takes)
 	return newServer(limits, document{"/", "text/plain; charset=utf-8", bytes.NewReader([]byte(text)), int64(len(text))})
 }
 

@@ -12,11 +12,13 @@ import (
 // allow. Shaping the connection, not the answers, makes headers count and lets
 // all requests of a kept-alive connection share its bucket.
 func (l Limits) shape(inner net.Listener) net.Listener {
-	if l.Link == 0 && l.Connection == 0 {
+	if !l.shaped() {
 		return inner
 	}
 	return &link{inner, bucket(l.Link), l.Connection}
 }
+
+func (l Limits) shaped() bool { return l.Link > 0 || l.Connection > 0 }
 
 // bucket returns a token bucket, in bytes, which is full. It holds 10 ms: enough to make
 // up for a timer or a core that comes late, too little to be seen.

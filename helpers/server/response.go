@@ -5,12 +5,14 @@ import (
 	"strconv"
 )
 
-// A response counts what is sent. It sends all but the last byte of a body of
-// known length itself, and leaves that one in net/http's buffer, which is sent
-// when the handler has returned: so the time noted for a request spans the
-// sending, and yet is noted before the client can know that it has everything.
+// A response counts what is sent. The last byte of a body of known length it
+// writes by itself, which leaves it in net/http's buffer until the handler has
+// returned: the end of a request is noted before the client can have it all.
+// Where sending takes time, what comes before that byte is sent at once, so
+// that the time noted spans it.
 type response struct {
 	http.ResponseWriter
+	shaped bool // sending takes time
 	status int
 	length int64 // of the body
 	bytes  int64 // of the body, sent
@@ -34,9 +36,11 @@ func (r *response) Write(p []byte) (int, error) {
 	if n, err := r.write(p[:last]); err != nil {
 		return n, err
 	}
-	if err := http.NewResponseController(r.ResponseWriter).Flush(); err != nil {
-		r.failed = true
-		return last, err
+	if r.shaped {
+		if err := http.NewResponseController(r.ResponseWriter).Flush(); err != nil {
+			r.failed = true
+			return last, err
+		}
 	}
 	n, err := r.write(p[last:])
 	return last + n, err

@@ -51,7 +51,6 @@ func ReadTrace(r io.Reader) (s *Schedule, err error) {
 // A builder follows the state of every goroutine and processor through the
 // events of a trace, and adds a span whenever one changes.
 type builder struct {
-	start  time.Time  // wall clock at zero
 	zero   trace.Time // where the picture begins
 	now    trace.Time
 	ended  bool
@@ -198,13 +197,12 @@ func (b *builder) goroutineMoves(ev trace.Event, tr trace.StateTransition) {
 	from, to := tr.Goroutine()
 	g := b.live[id]
 	if g == nil {
-		g = &goroutine{since: b.now, proc: trace.NoProc, born: from == trace.GoNotExist}
+		g = &goroutine{proc: trace.NoProc, born: from == trace.GoNotExist}
 		g.describe(tr.Stack)
 		switch {
 		case g.born:
 			g.site = creator(ev.Stack())
 		case g.entry == "" && to == trace.GoWaiting:
-			// The tracer hides the runtime's frames, and there are no others.
 			g.entry = runtimeWorker
 		}
 		g.twin = b.twin(g.kind())
@@ -218,6 +216,9 @@ func (b *builder) goroutineMoves(ev trace.Event, tr trace.StateTransition) {
 		b.endState(g, false)
 	}
 	g.state, g.since, g.reason = to, b.now, tr.Reason
+	if from == trace.GoUndetermined {
+		g.since = b.zero // the trace tells only now, but it has been so all along
+	}
 	switch to {
 	case trace.GoNotExist:
 		delete(b.live, id)
@@ -336,6 +337,9 @@ func (b *builder) add(l *Lane, s Span, since trace.Time) {
 	if s.End <= s.Start {
 		return
 	}
+	if n := len(l.Spans); n == cap(l.Spans) {
+		l.Spans = slices.Grow(l.Spans, max(4, n)) // append alone grows large slices by a quarter
+	}
 	l.Spans = append(l.Spans, s)
 	if b.spans++; b.spans > maxSpans {
 		b.thin()
@@ -352,7 +356,7 @@ func (b *builder) thin() {
 		sortSpans(l.Spans) // regions end inside out
 		full.Lanes[i] = *l
 	}
-	half := full.Thin(maxSpans / 2)
+	half := full.Thin(maxSpans / 4)
 	b.spans = 0
 	for i, l := range lanes {
 		l.Spans = half.Lanes[i].Spans
@@ -375,7 +379,7 @@ func (b *builder) proc(id trace.ProcID) *processor {
 func (b *builder) schedule() *Schedule {
 	for id, g := range b.live {
 		idle := g.state == trace.GoWaiting || g.state == trace.GoSyscall
-		if asleep := idle && !g.born && g.since == b.zero; !asleep {
+		if asleep := idle && !g.born && (g.lane == nil || len(g.lane.Spans) == 0); !asleep {
 			b.endState(g, true)
 		}
 		for len(g.open) > 0 {
@@ -399,14 +403,15 @@ func (b *builder) schedule() *Schedule {
 	}
 }
 
-// timeline makes a picture of those lanes that have spans.
+// timeline makes a picture of those lanes that have spans and turned out to be
+// the program's.
 func (b *builder) timeline(lanes []*Lane, omitted Omission) *Timeline {
 	t := &Timeline{Length: time.Duration(b.now - b.zero), Omitted: omitted}
 	if b.clock != nil {
 		t.Start = b.clock.Wall.Add(b.zero.Sub(b.clock.Trace)).Round(0)
 	}
 	for _, l := range lanes {
-		if len(l.Spans) > 0 {
+		if len(l.Spans) > 0 && !strings.HasPrefix(l.Name, runtimeWorker) {
 			sortSpans(l.Spans)
 			t.Lanes = append(t.Lanes, *l)
 		}
@@ -467,17 +472,26 @@ func (g *goroutine) describe(stack trace.Stack) {
 
 // kind is what tells a goroutine from others when it is born: its function, or
 // where it was created if that is a wrapper's.
-func (g *goroutine) kind() string { return cmp.Or(g.name, g.site, g.entry) }
+func (g *goroutine) kind() string {
+	switch {
+	case g.name == "" && g.site == "" && g.entry == "" && g.born:
+		return "goroutine" // of a trace without stacks
+	case g.name == "" && g.site == "" && g.entry == "":
+		return runtimeWorker
+	}
+	return cmp.Or(g.name, g.site, g.entry)
+}
 
 // called is the name of g in the pictures.
 func (g *goroutine) called() string {
 	if g.title == "" {
-		g.title = cmp.Or(g.kind(), "goroutine") + g.twin
+		g.title = g.kind() + g.twin
 	}
 	return g.title
 }
 
-// runtimeWorker stands for a goroutine of the runtime, it is not said which.
+// runtimeWorker stands for a goroutine of the runtime that began before the
+// trace: stacks leave the runtime's frames out, and it has no others.
 const runtimeWorker = "runtime.worker"
 
 // system tells the goroutines of the runtime from those of the program, as

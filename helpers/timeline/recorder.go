@@ -18,8 +18,9 @@ import (
 //		})
 //	}
 //
-// Times are monotonic, counted from the recorder's first span. A span takes two
-// readings of the clock and under 100 ns more, and no allocation of its own.
+// Times are monotonic, counted from the recorder's first span. A span costs about
+// 100 ns, of which two readings of the clock are more than half, and no allocation
+// of its own.
 //
 // Memory is bounded. Up to 1 048 576 spans (24 bytes each) all are kept; from there on a
 // lane that outgrows its share has its shortest spans merged, as [Timeline.Thin]
@@ -238,7 +239,7 @@ func (t *track) take() *slot {
 func (t *track) finish(o *slot, now time.Duration) {
 	if t.full() {
 		room, have := t.rec.room.Load(), mostRecords*len(t.done)
-		fair := have <= maxSpans/int(t.rec.lanes.Load()) && room <= 2*maxSpans
+		fair := have <= maxSpans/int(max(1, t.rec.lanes.Load())) && room <= 2*maxSpans
 		if room > maxSpans && !fair && len(t.done) > 1 {
 			t.thin() // gives kinds new numbers
 		}

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -102,7 +103,7 @@ func (g *legend) row(l Lane, length time.Duration, width int) string {
 	share := map[State][]float64{}
 	for _, s := range l.Spans {
 		first := clampColumn(float64(s.Start)/perColumn, width)
-		last := clampColumn(float64(s.End)/perColumn, width)
+		last := max(first, clampColumn(math.Ceil(float64(s.End)/perColumn-1e-6)-1, width)) // End is not in it
 		if s.End < s.Start {
 			continue
 		}

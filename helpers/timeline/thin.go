@@ -62,7 +62,7 @@ func (t *Timeline) Thin(limit int) *Timeline {
 	}
 	step := out.resolve(limit)
 	for i, l := range out.Lanes {
-		var spans []Span
+		spans := make([]Span, 0, count(l.Spans, step))
 		merge(l.Spans, step, func(s Span) { spans = append(spans, s) })
 		out.Lanes[i].Spans = spans
 	}
@@ -105,6 +105,9 @@ type resolution struct {
 	states  int
 }
 
+// maxStates is how many states of a run of short spans are told apart.
+const maxStates = 4
+
 // whole merges all that a lane has.
 const whole = time.Duration(math.MaxInt64)
 
@@ -112,7 +115,7 @@ const whole = time.Duration(math.MaxInt64)
 // Only when no step will do does it stop telling states apart.
 func (t *Timeline) resolve(limit int) resolution {
 	finest := max(1, t.Length/time.Duration(limit))
-	for _, states := range []int{4, 1} {
+	for _, states := range []int{maxStates, 1} {
 		for step := finest; step < whole/2; step *= 2 {
 			if !t.fits(limit, resolution{step, states}) {
 				continue
@@ -135,9 +138,16 @@ func (t *Timeline) resolve(limit int) resolution {
 func (t *Timeline) fits(limit int, at resolution) bool {
 	n := 0
 	for _, l := range t.Lanes {
-		merge(l.Spans, at, func(Span) { n++ })
+		n += count(l.Spans, at)
 	}
 	return n <= limit
+}
+
+// count is how many spans merge emits.
+func count(spans []Span, at resolution) int {
+	n := 0
+	merge(spans, at, func(Span) { n++ })
+	return n
 }
 
 // merge emits the spans of a lane at a resolution, in order.
@@ -163,7 +173,8 @@ func merge(spans []Span, at resolution, emit func(Span)) {
 // mergeRun emits one span per state for a run of short spans: end to end from
 // the run's start, each as long as the time spent in its state.
 func mergeRun(run []Span, states int, emit func(Span)) {
-	var merged []Span
+	var room [maxStates]Span
+	merged := room[:0]
 	var busy time.Duration
 	end := run[0].End
 	for _, s := range run {
@@ -187,8 +198,8 @@ func mergeRun(run []Span, states int, emit func(Span)) {
 	}
 	// Spans that overlap add up to more than the run is long: shrink them alike.
 	scale := 1.0
-	if room := end - run[0].Start; busy > room {
-		scale = float64(room) / float64(busy)
+	if length := end - run[0].Start; busy > length {
+		scale = float64(length) / float64(busy)
 	}
 	at := run[0].Start
 	for _, m := range merged {

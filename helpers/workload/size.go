@@ -24,7 +24,8 @@ func Scale() float64 {
 
 // Scaled returns n times the [Scale], at least 1.
 func Scaled(n int) int {
-	return int(min(max(1, math.Round(float64(n)*Scale())), math.MaxInt32*1024.0))
+	const most = 1 << 40 // more than any memory holds, and within int
+	return int(min(max(1, math.Round(float64(n)*Scale())), most))
 }
 
 // A Size is how many items of work suit this machine, and why so many.

@@ -217,6 +217,13 @@ func TestBrokenLessonsAreAllNamed(t *testing.T) {
 	}
 }
 
+func TestANeedThatIsNoLesson(t *testing.T) {
+	c := classroom(t, map[string]string{"00-one": "needs: [algebra]\n---\n# One\n"})
+	if _, err := run(t, c, build.Options{}); err == nil || !strings.Contains(err.Error(), `no lesson "algebra"`) {
+		t.Errorf("error %v, want that the lesson needs one that is not there", err)
+	}
+}
+
 func TestANotebookFromElsewhere(t *testing.T) {
 	c := classroom(t, nil)
 	in, out := filepath.Join(t.TempDir(), "in.ipynb"), filepath.Join(t.TempDir(), "out.ipynb")

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -185,6 +186,8 @@ func checkKernelspec(_ context.Context, c *course.Course) Finding {
 	return f
 }
 
+var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
+
 // program finds a program that some lessons or tests need, and the version it
 // tells when asked with the argument.
 func program(ctx context.Context, names []string, argument string) (detail string, err error) {
@@ -198,8 +201,7 @@ func program(ctx context.Context, names []string, argument string) (detail strin
 		if failed != nil {
 			return "", fmt.Errorf("%s does not run: %w", path, failed)
 		}
-		line, _, _ := strings.Cut(string(out), "\n")
-		return strings.TrimSpace(line), nil
+		return string(versionNumber.Find(out)), nil
 	}
 	return "", err
 }
@@ -241,5 +243,13 @@ func checkSandbox(ctx context.Context, _ *course.Course) Finding {
 		f.State, f.Detail, f.Get = Missing, "Linux only", "grade in Docker"
 		return f
 	}
-	return optional(ctx, f, "--version", "bwrap")
+	if f = optional(ctx, f, "--version", "bwrap"); f.State != OK {
+		return f
+	}
+	out, err := exec.CommandContext(ctx, "bwrap", "--unshare-all", "--ro-bind", "/", "/", "true").CombinedOutput()
+	if err != nil {
+		f.State, f.Get = Missing, "allow user namespaces: sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"
+		f.Detail = fmt.Sprintf("%s is there, but may not make a sandbox: %s", f.Detail, bytes.TrimSpace(out))
+	}
+	return f
 }

@@ -37,16 +37,16 @@ var gallery = []struct {
 	{"in a row", func() chart.Chart {
 		return chart.Lanes(spans(5, func(i int) time.Duration { return time.Duration(i) * 2030 * time.Millisecond }))
 	}, 5, []string{"worker 0"}},
-	{"schedule", func() chart.Chart { return chart.Lanes(schedule(8, 2, 400)) }, 8, []string{"waiting for a core", "goroutine 7"}},
-	{"100 000 spans", func() chart.Chart { return chart.Lanes(schedule(8, 2, 25_000)) }, 8, []string{"waiting for a core"}},
-	{"1000 sleepers", func() chart.Chart { return chart.Lanes(sleepers(1000)) }, 2, []string{"blocked"}},
-	{"cpu", func() chart.Chart { return chart.CPU(usage(2)) }, 2, []string{"core 0", "core 1"}},
-	{"cpu 64 cores", func() chart.Chart { return chart.CPU(usage(64)) }, 2, []string{"core 0"}},
+	{"schedule", func() chart.Chart { return chart.Lanes(schedule(8, 2, 400)) }, 500, []string{"waiting for a core", "goroutine 7"}},
+	{"100 000 spans", func() chart.Chart { return chart.Lanes(schedule(8, 2, 25_000)) }, 500, []string{"waiting for a core"}},
+	{"1000 sleepers", func() chart.Chart { return chart.Lanes(sleepers(1000)) }, 300, []string{"blocked"}},
+	{"cpu", func() chart.Chart { return chart.CPU(usage(2)) }, 100, []string{"core 0", "core 1"}},
+	{"cpu 64 cores", func() chart.Chart { return chart.CPU(usage(64)) }, 1000, []string{"core 0"}},
 	{"speed-up", speedUp, 8, []string{"workers", "ideal", "Amdahl", "prediction"}},
-	{"distribution", func() chart.Chart { return chart.Distribution(latencies("latency", 1, 5000)) }, 3, []string{"latency", "median"}},
+	{"distribution", func() chart.Chart { return chart.Distribution(latencies("latency", 1, 5000)) }, 30, []string{"latency", "median"}},
 	{"distributions", func() chart.Chart {
 		return chart.Distribution(latencies("mutex", 1, 5000), latencies("atomic", 0.3, 5000), latencies("channel", 4, 5000))
-	}, 3, []string{"mutex", "atomic", "channel"}},
+	}, 90, []string{"mutex", "atomic", "channel"}},
 	{"depth", func() chart.Chart { return chart.Depth(8, queue(8, 900)) }, 2, []string{"capacity", "items waiting"}},
 	{"lines", lines, 4, []string{"workers", "time, ms", "two cores"}},
 	{"hostile", hostile, 2, []string{"alert"}},

@@ -228,9 +228,10 @@
   function draw(echarts, figure) {
     const chart = JSON.parse(figure.querySelector(".mh-data").textContent);
     const plot = figure.querySelector(".mh-plot");
-    const colours = palettes[isDark() ? "dark" : "light"];
+    const mode = isDark() ? "dark" : "light", colours = palettes[mode];
     const div = document.createElement("div");
     div.className = "mh-live";
+    div.dataset.theme = mode;
     div.style.height = chart.height + "px";
     div.setAttribute("role", "img");
     div.setAttribute("aria-label", chart.description);

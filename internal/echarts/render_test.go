@@ -36,7 +36,7 @@ type picture struct {
 	ids   []string
 }
 
-var dataColour = regexp.MustCompile(`^var\(--mh-(blue|alarm|green|purple|orange|sky|faint)\)$`)
+var dataColour = regexp.MustCompile(`^var\(--mh-(blue|alarm|green|purple|orange|sky|muted|text)\)$`)
 
 func look(t *testing.T, svg []byte) picture {
 	t.Helper()

@@ -22,6 +22,10 @@ const (
 
 	// farewell is grace for a caller that has gone: its kernel is not needed.
 	farewell = time.Second
+
+	// nudge is the time between interrupts: GoNB misses one that comes between
+	// two steps of a cell, such as its compiler and its program.
+	nudge = 500 * time.Millisecond
 )
 
 // Execute runs a cell to its end and returns its outputs, with adjacent writes
@@ -39,10 +43,10 @@ func (k *Kernel) Execute(ctx context.Context, source string, opt Options) ([]not
 
 // result is what a cell leaves.
 type result struct {
-	outputs []notebook.Output
-	ids     []string // display ids of the outputs, empty for most
-	updates []update // of displays that are not this cell's
-	count   *int     // execution count
+	outputs  []notebook.Output
+	displays []string // display ids of the outputs, empty for most
+	updates  []update // of displays that are not this cell's
+	count    *int     // execution count
 }
 
 func (k *Kernel) execute(ctx context.Context, source string, opt Options) (result, error) {
@@ -84,51 +88,92 @@ type reply struct {
 // follow takes in messages until the cell has ended: both its reply and the
 // idle status have to come, in either order.
 func (k *Kernel) follow(ctx context.Context, r *run, timeout time.Duration) error {
-	var overdue, given <-chan time.Time
+	var overdue <-chan time.Time
 	if timeout > 0 {
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		overdue = timer.C
+		overdue = time.After(timeout)
 	}
+	var stop *stopping // nil while the cell may run on
 	gone := ctx.Done()
-	var why error // the cell was interrupted
-	stop := func(reason error, patience time.Duration) {
-		why, gone, overdue, given = reason, nil, nil, time.After(patience)
-		k.Interrupt() // if this fails, patience ends and the kernel is killed
-	}
 	for {
 		select {
 		case m := <-k.link.messages:
 			if m.err != nil {
-				return k.lost(m.err)
-			}
-			if prompt, asked := k.inputRequest(m); asked && why == nil {
-				stop(fmt.Errorf("the cell asks for input (%q), and nobody is there to answer; it was interrupted", prompt), grace)
+				return k.last(r, m)
 			}
 			if err := r.take(m); err != nil {
 				return err
 			}
 			if r.idle && r.reply != nil {
-				if why != nil {
-					return why
+				if stop != nil {
+					return stop.why
 				}
 				return k.verdict(r)
 			}
+			if prompt, asks := inputRequest(m); asks && stop == nil {
+				stop = k.stop(grace, fmt.Errorf("the cell asks for input (%q), which nobody can give here; it was interrupted", prompt))
+			}
 		case <-overdue:
-			stop(fmt.Errorf("the cell ran longer than %v and was interrupted: %w", timeout, context.DeadlineExceeded), grace)
+			if stop == nil {
+				stop = k.stop(grace, fmt.Errorf("the cell ran longer than %v and was interrupted: %w", timeout, context.DeadlineExceeded))
+			}
 		case <-gone:
-			stop(fmt.Errorf("the cell was interrupted: %w", context.Cause(ctx)), farewell)
-		case <-given:
-			k.process.kill()
-			return fmt.Errorf("%w; it did not stop, so the kernel was killed", why)
+			gone = nil
+			stop = k.stop(farewell, fmt.Errorf("the cell was interrupted: %w", context.Cause(ctx)))
+		case <-stop.again():
+			if time.Now().After(stop.end) {
+				k.process.kill()
+				return fmt.Errorf("%w; it did not stop, so the kernel was killed", stop.why)
+			}
+			k.Interrupt()
 		case <-k.process.dead:
-			return k.process.death()
+			return k.last(r, message{})
+		}
+	}
+}
+
+// stopping is the state of a cell that was interrupted.
+type stopping struct {
+	why  error
+	end  time.Time // when patience ends
+	tick <-chan time.Time
+}
+
+// stop interrupts the cell for the first time. If that fails, so will the
+// next ones, and the kernel is killed.
+func (k *Kernel) stop(patience time.Duration, why error) *stopping {
+	k.Interrupt()
+	return &stopping{why, time.Now().Add(patience), time.Tick(nudge)}
+}
+
+// again tells when to interrupt again: never while the cell may run on.
+func (s *stopping) again() <-chan time.Time {
+	if s == nil {
+		return nil
+	}
+	return s.tick
+}
+
+// last takes in what a kernel that has died, or one of whose channels has
+// failed with m, still published, and explains its end.
+func (k *Kernel) last(r *run, m message) error {
+	failed := m.err
+	for enough := time.After(patience); ; {
+		if m.channel == iopub && m.err != nil {
+			return k.lost(failed)
+		}
+		select {
+		case m = <-k.link.messages:
+			if m.err == nil {
+				r.take(m) // what is malformed now does not matter any more
+			}
+		case <-enough:
+			return k.lost(failed)
 		}
 	}
 }
 
 // inputRequest tells whether a message asks for input, and with which prompt.
-func (k *Kernel) inputRequest(m message) (prompt string, ok bool) {
+func inputRequest(m message) (prompt string, ok bool) {
 	if m.channel != stdin || m.header.Type != "input_request" {
 		return "", false
 	}
@@ -144,30 +189,24 @@ func (r *run) take(m message) error {
 	if m.parent.ID != r.id {
 		return nil
 	}
-	if m.channel == shell && m.header.Type == "execute_reply" {
+	var err error
+	switch {
+	case m.channel == shell && m.header.Type == "execute_reply":
 		r.reply = &reply{}
-		if err := json.Unmarshal(m.content, r.reply); err != nil {
-			return fmt.Errorf("malformed execute_reply: %w", err)
-		}
-		if r.reply.Count != nil {
+		if err = json.Unmarshal(m.content, r.reply); err == nil {
 			r.count = r.reply.Count
 		}
-	}
-	if m.channel != iopub {
-		return nil
-	}
-	if m.header.Type == "status" {
+	case m.channel == iopub && m.header.Type == "status":
 		var status struct {
 			State string `json:"execution_state"`
 		}
-		if err := json.Unmarshal(m.content, &status); err != nil {
-			return fmt.Errorf("malformed status: %w", err)
-		}
+		err = json.Unmarshal(m.content, &status)
 		r.idle = status.State == "idle"
-		return nil
+	case m.channel == iopub:
+		err = r.collector.add(m.header.Type, m.content)
 	}
-	if err := r.collector.add(m.header.Type, m.content); err != nil {
-		return fmt.Errorf("malformed %s: %w", m.header.Type, err)
+	if err != nil {
+		return fmt.Errorf("the kernel sent a malformed %s: %w", m.header.Type, err)
 	}
 	return nil
 }

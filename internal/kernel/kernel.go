@@ -41,9 +41,13 @@ const (
 const (
 	defaultStartTimeout = time.Minute
 
-	// patience is how often a start asks again: iopub loses what was published
-	// before the subscription arrived, so the first answers may never be seen.
-	patience = 100 * time.Millisecond
+	// again is how often a start asks: iopub loses what was published before
+	// the subscription arrived, so the first answers may never be seen.
+	again = 50 * time.Millisecond
+
+	// patience is how long the kernel's process may outlive its sockets, or
+	// its last messages their sender.
+	patience = 200 * time.Millisecond
 
 	// politeness is how long a kernel that was asked to shut down may take.
 	politeness = 2 * time.Second
@@ -107,8 +111,8 @@ func start(ctx context.Context, spec Spec, dir string) (*Kernel, error) {
 // greet asks for the kernel's info until an answer has come on the shell
 // channel and a status on iopub: from then on no output can be lost.
 func (k *Kernel) greet(ctx context.Context) error {
-	again := time.NewTicker(patience)
-	defer again.Stop()
+	tick := time.NewTicker(again)
+	defer tick.Stop()
 	var answered, heard bool
 	for ask := true; !answered || !heard; {
 		if ask {
@@ -124,7 +128,7 @@ func (k *Kernel) greet(ctx context.Context) error {
 			}
 			answered = answered || m.header.Type == "kernel_info_reply"
 			heard = heard || m.channel == iopub
-		case <-again.C:
+		case <-tick.C:
 			ask = true
 		case <-k.process.dead:
 			return k.process.death()
@@ -152,8 +156,8 @@ func (k *Kernel) lost(err error) error {
 	select {
 	case <-k.process.dead:
 		return k.process.death()
-	case <-time.After(patience): // the sockets close a moment before the process is gone
-		return err
+	case <-time.After(patience):
+		return fmt.Errorf("the connection to the kernel broke: %w", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -74,7 +73,7 @@ func decode(key []byte, frames [][]byte) (message, error) {
 		return message{}, errors.New("malformed message: it lacks the delimiter or a part")
 	}
 	signature, parts := frames[1], frames[2:6]
-	if !hmac.Equal(bytes.ToLower(signature), sign(key, parts...)) {
+	if !hmac.Equal(signature, sign(key, parts...)) {
 		return message{}, errors.New("message with a wrong signature")
 	}
 	var m message

@@ -72,7 +72,7 @@ func (d displays) apply(r result) {
 			o.Data, o.Metadata = u.data, u.metadata
 		}
 	}
-	for i, id := range r.ids {
+	for i, id := range r.displays {
 		if id != "" {
 			d[id] = append(d[id], &r.outputs[i])
 		}

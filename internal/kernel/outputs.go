@@ -54,7 +54,7 @@ func newCollector(limit int, clean func(string) string) *collector {
 	if limit == 0 {
 		limit = defaultMaxOutput
 	}
-	return &collector{limit: limit, left: maxOutputs * limit, clean: clean}
+	return &collector{limit: limit, left: maxOutputs * (limit + overhead), clean: clean}
 }
 
 // add takes in the content of one message from iopub.
@@ -77,22 +77,22 @@ func (c *collector) add(kind string, content json.RawMessage) error {
 		}
 		c.clear = true
 		if !clear.Wait {
-			c.make()
+			c.settle()
 		}
 	}
 	return nil // messages of other kinds have no place in a notebook
 }
 
-// make makes room: it carries out a clear_output that waited.
-func (c *collector) make() {
+// settle carries out a clear_output that waited.
+func (c *collector) settle() {
 	if c.clear {
-		c.outputs, c.clear, c.dropped, c.left = nil, false, 0, maxOutputs*c.limit
+		*c = *newCollector(c.limit, c.clean)
 	}
 }
 
 // push adds an output of size bytes if the cell may have it.
 func (c *collector) push(o *output, size int) bool {
-	c.make()
+	c.settle()
 	if size+overhead > c.left {
 		c.dropped += size
 		return false
@@ -107,7 +107,7 @@ func (c *collector) stream(content json.RawMessage) error {
 	if err := json.Unmarshal(content, &s); err != nil {
 		return err
 	}
-	c.make()
+	c.settle()
 	var o *output
 	if n := len(c.outputs); n > 0 && c.outputs[n-1].Type == notebook.Stream && c.outputs[n-1].Name == s.Name {
 		o = c.outputs[n-1]
@@ -213,17 +213,22 @@ func (c *collector) fail(content json.RawMessage) error {
 	if err := json.Unmarshal(content, &e); err != nil {
 		return err
 	}
-	o := &output{Output: notebook.Output{Type: notebook.Error, EName: e.EName, Traceback: []string{}}}
-	o.EValue = c.shorten(c.clean(e.EValue))
-	size := len(o.EValue)
+	o := &output{Output: notebook.Output{
+		Type: notebook.Error, EName: e.EName, EValue: c.shorten(c.clean(e.EValue)), Traceback: []string{},
+	}}
+	size, cut := 0, 0
 	for _, line := range e.Traceback {
-		if line = c.clean(line); size+len(line) > c.limit {
-			o.Traceback = append(o.Traceback, c.shorten(line), note(0, c.limit))
-			break
+		line = c.clean(line)
+		if size += len(line); size > c.limit {
+			cut += len(line)
+			continue
 		}
-		size += len(line)
 		o.Traceback = append(o.Traceback, line)
 	}
+	if cut > 0 {
+		o.Traceback = append(o.Traceback, note(cut, c.limit))
+	}
+	size = min(size, c.limit) + len(o.EValue)
 	c.left = max(c.left, size+overhead) // an error is never left out
 	c.push(o, size)
 	return nil
@@ -249,12 +254,12 @@ func (c *collector) result(count *int) result {
 			}
 		}
 		r.outputs = append(r.outputs, o.Output)
-		r.ids = append(r.ids, o.display)
+		r.displays = append(r.displays, o.display)
 	}
 	if c.dropped > 0 {
 		r.outputs = append(r.outputs, notebook.Output{Type: notebook.Stream, Name: "stderr",
 			Text: note(c.dropped, maxOutputs*c.limit)})
-		r.ids = append(r.ids, "")
+		r.displays = append(r.displays, "")
 	}
 	return r
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	ps "github.com/shirou/gopsutil/v4/process"
@@ -137,7 +136,12 @@ func (p *process) kill() error {
 // interrupt sends SIGINT to the kernel's process group, as Jupyter does: the
 // compiler and the running cell get it too.
 func (p *process) interrupt() error {
-	return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGINT)
+	select {
+	case <-p.dead:
+		return os.ErrProcessDone
+	default:
+		return unix.Kill(-p.cmd.Process.Pid, unix.SIGINT)
+	}
 }
 
 // wait waits for the kernel to end by itself.

@@ -146,7 +146,7 @@ func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, l.clear(s)) }()
-	if err := l.writeConfig(); err != nil {
+	if err := errors.Join(l.writeConfig(), l.arrange(dir)); err != nil {
 		return fmt.Errorf("write Jupyter's settings: %w", err)
 	}
 	// Before Jupyter starts: whatever happens to us, the next lab knows what to clear.
@@ -219,6 +219,37 @@ func (l *lab) writeConfig() error {
 		}
 		return renameio.WriteFile(l.state(path), text, 0o666)
 	})
+}
+
+// workspace is how JupyterLab opens for the first time: the lessons on the
+// left, the first of them open, its table of contents on the right.
+//
+//go:embed workspace.json
+var workspace string
+
+// workspaceFile is the name that JupyterLab gives to the workspace "default".
+const workspaceFile = "default-37a8.jupyterlab-workspace"
+
+// arrange lays out the first workspace. From then on JupyterLab remembers how
+// the student left it.
+func (l *lab) arrange(dir string) error {
+	path := l.state("lab", "workspaces", workspaceFile)
+	notebooks, err := fs.Glob(os.DirFS(dir), "*.ipynb")
+	if err != nil || len(notebooks) == 0 {
+		return err
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	name, err := json.Marshal(notebooks[0])
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	text := strings.ReplaceAll(workspace, "FIRST", strings.Trim(string(name), `"`))
+	return renameio.WriteFile(path, []byte(text), 0o666)
 }
 
 // environ points Jupyter at folders of the course's, so that it neither reads

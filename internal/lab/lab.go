@@ -13,10 +13,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
-	"golang.org/x/sync/errgroup"
 
 	"manyhands/internal/course"
 	"manyhands/internal/doctor"
@@ -114,57 +114,53 @@ func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.Out, format+"\n", 
 // setUp makes what is missing of the Python environment and of the Go kernel,
 // both at once, and returns the Jupyter to use.
 func (l *lab) setUp(ctx context.Context) (*jupyter, error) {
-	compiler := doctor.Compiler()
-	if compiler.State != doctor.OK {
-		l.say("%v", compiler)
-	}
 	p := progress.New(l.Out)
 	defer p.Wait()
 	var (
-		ours      *jupyter
-		ourErr    error
-		toolchain gonb.Toolchain
+		setUp             sync.WaitGroup
+		env               pyenv.Env
+		envErr, kernelErr error
+		toolchain         gonb.Toolchain
 	)
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		env, err := pyenv.Ensure(gctx, l.Course, p)
-		if err == nil {
-			ours = &jupyter{argv: []string{env.Python(), "-I", "-m", "jupyterlab"}, name: "JupyterLab",
-				home: "lab", share: filepath.Join(env.Dir, "share", "jupyter")}
-		}
-		ourErr = err
-		return nil // another Jupyter may do
-	})
-	group.Go(func() (err error) {
-		tools := &steps{progress: p, name: "GoNB, the Go kernel"}
-		toolchain, err = gonb.Install(gctx, l.Course, tools)
-		tools.done(err)
-		if err != nil {
-			return fmt.Errorf("the Go kernel could not be built: %w", err)
-		}
-		warm := &steps{progress: p, name: "Go's build cache"}
-		err = gonb.Warm(gctx, l.Course, toolchain, compiler.State == doctor.OK, warm)
-		warm.done(err)
-		if err != nil && gctx.Err() == nil {
-			p.Printf("! the first cells will be slow: %v", err)
-		}
-		return gctx.Err()
-	})
-	if err := group.Wait(); err != nil {
-		return nil, err
+	setUp.Go(func() { env, envErr = pyenv.Ensure(ctx, l.Course, p) })
+	setUp.Go(func() { toolchain, kernelErr = l.setUpKernel(ctx, p) })
+	setUp.Wait()
+	if kernelErr != nil {
+		return nil, errors.Join(kernelErr, envErr)
 	}
-	if ours == nil {
+	j := &jupyter{
+		argv: []string{env.Python(), "-I", "-m", "jupyterlab"}, name: "JupyterLab", home: "lab",
+		share: filepath.Join(env.Dir, "share", "jupyter"),
+	}
+	if envErr != nil {
 		var err error
-		if ours, err = l.outside(ctx); err != nil {
-			return nil, errors.Join(ourErr, err)
+		if j, err = l.outside(ctx); err != nil {
+			return nil, errors.Join(envErr, err)
 		}
-		p.Printf("! %v", ourErr)
-		p.Printf("So the %s on PATH is used.", ours.name)
+		p.Printf("! %v\n  So the %s on PATH is used.", envErr, j.name)
 	}
-	if err := toolchain.WriteKernelspec(l.Course, ours.share); err != nil {
-		return nil, fmt.Errorf("tell Jupyter of the Go kernel: %w", err)
+	return j, toolchain.WriteKernelspec(l.Course, j.share)
+}
+
+// setUpKernel builds GoNB and fills Go's build cache with what cells use.
+func (l *lab) setUpKernel(ctx context.Context, p *progress.Progress) (gonb.Toolchain, error) {
+	compiler := doctor.Compiler()
+	if compiler.State != doctor.OK {
+		p.Printf("%v", compiler)
 	}
-	return ours, nil
+	building := &steps{progress: p, name: "GoNB, the Go kernel"}
+	toolchain, err := gonb.Install(ctx, l.Course, building)
+	building.done(err)
+	if err != nil {
+		return toolchain, err
+	}
+	warming := &steps{progress: p, name: "Go's build cache"}
+	err = gonb.Warm(ctx, l.Course, toolchain, compiler.State == doctor.OK, warming)
+	warming.done(err)
+	if err != nil && ctx.Err() == nil { // what is wrong shows in the cell that needs it
+		p.Printf("! the first cells will be slow: %v", err)
+	}
+	return toolchain, ctx.Err()
 }
 
 // steps shows each line written to it as a step of a task, which starts with

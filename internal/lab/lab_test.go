@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -251,7 +252,7 @@ func leftovers(t *testing.T, folder string) (left []string) {
 func TestLab(t *testing.T) {
 	c := newCourse(t)
 	borrow(t, c)
-	t.Setenv("HOME", filepath.Join(t.TempDir(), "nowhere")) // not there: nothing may be needed of it
+	homeless(t)
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 
@@ -313,6 +314,20 @@ func main() { fmt.Println(6*7) }`); out != "42\n" {
 	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
 		t.Errorf("temporary files left: %v", left)
 	}
+}
+
+// homeless takes the user's home away, all but what Go needs: nothing may be
+// read there nor written.
+func homeless(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOENV"} {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv(name, strings.TrimSpace(string(out)))
+	}
+	t.Setenv("HOME", filepath.Join(t.TempDir(), "nowhere"))
 }
 
 // runCell starts a kernel through the server, executes the source on it and
@@ -379,4 +394,13 @@ func TestTakenPort(t *testing.T) {
 	if want := fmt.Sprintf("port %d cannot be had", port); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the lab says %v, want %q", err, want)
 	}
+}
+
+func lookPath(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -176,7 +176,7 @@ func TestJupytextCutsTheSameCells(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	lessons := map[string]string{}
-	for n := 0; len(lessons) < 300; n++ {
+	for n := 0; len(lessons) < 150; n++ {
 		var b strings.Builder
 		b.WriteString(header)
 		for i := range 1 + rng.IntN(25) {

@@ -39,6 +39,7 @@
 //     ```sh fences are code cells with the magics %%bash and %%sh.
 //   - A fence of another language that Jupytext runs (```python, ```js) is refused: GoNB has no magic for it.
 //     ```python .noeval shows code without running it; a fence of no such language (```text, ```json) is prose.
+//     Jupytext does not know ~~~ fences: their lines are text like any other.
 //   - <!-- #region --> … <!-- #endregion --> makes one Markdown cell, <!-- #raw --> … <!-- #endraw --> one raw cell.
 //
 // The front matter, which Jupytext shows as a first raw cell, becomes the notebook's metadata.

@@ -177,8 +177,7 @@ func (p *parser) fenceEnd(start int, f fence) int {
 
 // failInside notes a line that opens a fence at index line while the one at index open is not closed.
 func (p *parser) failInside(line, open int, ticks string) {
-	p.fail(line, "the fence of line %d is still open here; close it with a line %s, or start it with more backticks",
-		open+1, ticks)
+	p.fail(line, "the fence of line %d is still open here; close it with a line %s before", open+1, ticks)
 }
 
 // prose reads a Markdown cell that no marks surround: up to a code cell, a region, or two blank lines. It returns the

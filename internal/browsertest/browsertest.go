@@ -1,0 +1,182 @@
+// Package browsertest drives a real Chromium in tests, and notes what a page
+// does wrong on its own account: errors on the console, exceptions, dialogs,
+// requests beyond this machine. It stands on chromedp, which speaks the
+// browser's own protocol and needs no driver program.
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// A Tab is a page in a browser of its own, with a fresh profile.
+type Tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	wrong    []string
+	requests []string
+}
+
+// Find returns the path of Chromium, or skips the test where there is none;
+// it fails the test where MANYHANDS_TEST_ALL=1 says that all parts are there.
+func Find(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const missing = "no chromium, chromium-browser or google-chrome on PATH: apt-get install chromium"
+	if os.Getenv("MANYHANDS_TEST_ALL") == "1" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+	return ""
+}
+
+// Open starts a browser that ends with the test.
+func Open(t *testing.T) *Tab {
+	t.Helper()
+	path := Find(t)
+	tab := &Tab{t: t}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-background-networking", true))
+	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, closeBrowser := chromedp.NewContext(allocator, chromedp.WithListener(tab.listen))
+	tab.ctx = ctx
+	t.Cleanup(func() {
+		closeBrowser()
+		stop()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	Send(tab, network.Enable, network.EnableParams{})
+	return tab
+}
+
+// listen notes what the page did.
+func (tab *Tab) listen(event any) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	switch event := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		if event.Type == runtime.ConsoleAPICalledTypeError || event.Type == runtime.ConsoleAPICalledTypeWarning {
+			tab.wrong = append(tab.wrong, fmt.Sprintf("console: %s%s", event.Args[0].Description, event.Args[0].Value))
+		}
+	case *runtime.EventExceptionThrown:
+		tab.wrong = append(tab.wrong, event.ExceptionDetails.Text+" "+event.ExceptionDetails.Exception.Description)
+	case *page.EventJavascriptDialogOpening:
+		tab.wrong = append(tab.wrong, "dialog: "+event.Message)
+	case *network.EventRequestWillBeSent:
+		tab.requests = append(tab.requests, event.Request.URL)
+	}
+}
+
+// Wrong returns what went wrong in the page so far.
+func (tab *Tab) Wrong() []string {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	return slices.Clone(tab.wrong)
+}
+
+// Requests returns the addresses that the page asked for so far.
+func (tab *Tab) Requests() []string {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	return slices.Clone(tab.requests)
+}
+
+// CheckRequests fails the test for every request that did not go to one of
+// the origins; what a page carries in itself, such as data: and blob:, is no
+// request.
+func (tab *Tab) CheckRequests(origins ...string) {
+	tab.t.Helper()
+	for _, url := range tab.Requests() {
+		allowed := func(origin string) bool { return strings.HasPrefix(url, origin) }
+		if !slices.ContainsFunc(append(origins, "data:", "blob:", "about:"), allowed) {
+			tab.t.Errorf("a request to %s", url)
+		}
+	}
+}
+
+// Do takes the steps, within a minute, or ends the test.
+func (tab *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
+	tab.t.Helper()
+	Within(tab, time.Minute, chromedp.Steps(steps...))
+}
+
+// Wait waits, for as long as given, until a JavaScript expression is true.
+func (tab *Tab) Wait(limit time.Duration, expression string) {
+	tab.t.Helper()
+	Within(tab, limit+time.Second, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(limit)))
+}
+
+// Within takes one action within the limit and returns its result, or ends
+// the test.
+func Within[T any](tab *Tab, limit time.Duration, action chromedp.Action[T]) T {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, limit)
+	defer cancel()
+	result, err := chromedp.Run(ctx, action)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	return result
+}
+
+// Call calls a JavaScript function with arguments that JSON can carry and
+// returns its result.
+func Call[T any](tab *Tab, function string, args ...any) T {
+	tab.t.Helper()
+	if args == nil {
+		args = []any{}
+	}
+	list, err := json.Marshal(args)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	return Within(tab, time.Minute, chromedp.Evaluate[T](fmt.Sprintf("(%s)(...%s)", function, list)))
+}
+
+// Send sends a command of the browser's protocol.
+func Send[P, R any](tab *Tab, command cdp.Command[P, R], params P) {
+	tab.t.Helper()
+	if _, err := chromedp.Call(tab.ctx, command, params); err != nil {
+		tab.t.Fatal(err)
+	}
+}
+
+// Screenshot writes a PNG of the window into the folder that the environment
+// variable MANYHANDS_SCREENSHOTS names, so that a person can look at what the
+// test saw; without it, nothing is written.
+func (tab *Tab) Screenshot(name string) {
+	tab.t.Helper()
+	dir := os.Getenv("MANYHANDS_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	picture := Within(tab, time.Minute, chromedp.CaptureScreenshot())
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+		tab.t.Fatal(err)
+	}
+}
