@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"manyhands/helpers/ledger"
 	"manyhands/helpers/measure"
@@ -44,13 +45,18 @@ func finding(results []measure.Result) string {
 	}
 	best := slices.MinFunc(measured[1:], func(a, b measure.Result) int { return cmp.Compare(a.Median().Value, b.Median().Value) })
 	s := best.SpeedUp(first)
-	switch {
-	case s.Known && !best.Distinguishable(first):
+	if s.Known && !best.Distinguishable(first) {
 		return fmt.Sprintf("%s and %s cannot be told apart", label(first.Name), label(best.Name))
-	case s.Value >= 1:
-		return fmt.Sprintf("%s: %s faster than %s", label(best.Name), ratio(s.Value), label(first.Name))
 	}
-	return fmt.Sprintf("%s: %s slower than %s", label(best.Name), ratio(1/s.Value), label(first.Name))
+	times, word := s.Value, "faster"
+	if times < 1 {
+		times, word = 1/times, "slower"
+	}
+	title := fmt.Sprintf("%s: %s %s than %s", label(best.Name), ratio(times), word, label(first.Name))
+	if !s.Known {
+		title += ", by too few repeats to be sure"
+	}
+	return title
 }
 
 // Figures draws the median of each recorded figure as a bar, with its spread as [Bars] does. All must have one unit.
@@ -67,11 +73,7 @@ func Figures(figures ...ledger.Figure) Chart {
 	if len(bars) == 0 {
 		return empty("bars", "no figures to draw")
 	}
-	quantity := "value"
-	if figures[0].Unit == "s" {
-		quantity = "time"
-	}
-	chart := barChart("bars", quantity, figures[0].Unit, bars)
+	chart := barChart("bars", quantity(figures[0].Unit), figures[0].Unit, bars)
 	if chart.err != nil {
 		return chart
 	}
@@ -173,11 +175,11 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 			left(cut, "alternative", "for lack of room")),
 		description: describe(fmt.Sprintf("Bar chart of the %s of %d alternatives.", quantity, len(drawn)), t),
 		option: option{
-			"grid":    grid(12, 44),
+			"grid":    grid(8, 26),
 			"tooltip": option{"trigger": "item"},
 			"xAxis":   option{"type": "value", "name": u.axis(quantity), "nameLocation": "middle", "nameGap": 28, "min": 0},
 			"yAxis": list{
-				option{"type": "category", "inverse": true, "data": names, "axisLabel": every(len(names))},
+				option{"type": "category", "inverse": true, "data": names, "axisLabel": beside(names)},
 				option{"type": "category", "inverse": true, "data": values, "position": "right", "axisLine": option{"show": false}},
 			},
 			"series": list{
@@ -222,11 +224,13 @@ func thinned(values []float64, n int) []float64 {
 	return kept
 }
 
-// every is the style of n names beside a chart: long ones on several lines, and each of them where there is room.
-func every(n int) option {
-	style := option{"width": 170, "overflow": "break"}
-	if n <= 25 {
-		style["interval"] = 0
+// beside is the style of names on the left of a chart: some 25 of them at most, and long ones on several lines.
+func beside(names list) option {
+	style := option{"interval": (len(names) - 1) / 25}
+	for _, name := range names {
+		if utf8.RuneCountInString(name.(string)) > 24 {
+			style["width"], style["overflow"] = 170, "break"
+		}
 	}
 	return style
 }

@@ -58,6 +58,8 @@ func TestFinding(t *testing.T) {
 		{chart.Bars(compared(result("one", 1), result("two", 25))), "two: 25× slower than one"},
 		{chart.Bars(compared(result("one", 1), result("two", 1))), "one and two cannot be told apart"},
 		{chart.Bars(compared(result("one", 1), result("two", 0.5), result("four", 0.25))), "four: 4.0× faster than one"},
+		{chart.Bars(compared(measure.Result{Name: "one", Wall: []float64{1}}, measure.Result{Name: "two", Wall: []float64{0.98}})),
+			"two: 1.02× faster than one, by too few repeats to be sure"},
 		{chart.Bars(compared(result("alone", 0.0031))), "alone: 3.10 ms"},
 		{chart.Figures(ledger.Figure{Name: "a", Unit: "MB/s", Values: []float64{90}}, ledger.Figure{Name: "b", Unit: "MB/s", Values: []float64{120}}),
 			"b: 120 MB/s, the highest of 2"},
@@ -183,8 +185,8 @@ func TestThinning(t *testing.T) {
 		t.Fatal(err)
 	}
 	decoded := bundle[chart.MIME].(map[string]any)
-	if note := decoded["note"].(string); !strings.Contains(note, "merged") {
-		t.Errorf("the note says nothing of merging: %q", note)
+	if note := decoded["note"].(string); !strings.Contains(note, "drawn as one") {
+		t.Errorf("the note says nothing of it: %q", note)
 	}
 	marks, longest := 0, 0.0
 	for _, s := range decoded["option"].(map[string]any)["series"].([]any) {

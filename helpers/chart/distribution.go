@@ -99,11 +99,11 @@ func Distribution(figures ...ledger.Figure) Chart {
 			left(cut, "figure", "for lack of room")),
 		description: describe(fmt.Sprintf("Histograms of %d figures.", len(drawn)), t),
 		option: option{
-			"grid":    grid(38, 44),
+			"grid":    grid(30, 26),
 			"legend":  option{"left": "left", "top": 0},
 			"tooltip": option{"formatter": "@bin"},
 			"xAxis":   xAxis,
-			"yAxis":   option{"type": "category", "inverse": true, "data": names, "axisLabel": every(len(names)), "splitLine": option{"show": true}},
+			"yAxis":   option{"type": "category", "inverse": true, "data": names, "axisLabel": beside(names), "splitLine": option{"show": true}},
 			"series": list{
 				option{
 					"type": "custom", "name": "how often", "renderItem": "@lanes", "itemPayload": option{"height": 0.86},
@@ -116,11 +116,15 @@ func Distribution(figures ...ledger.Figure) Chart {
 	}
 }
 
+// quantity is what an axis of values in a unit is called before the unit.
 func quantity(unit string) string {
-	if unit == "s" {
+	switch unit {
+	case "s":
 		return "time"
+	case "":
+		return "value"
 	}
-	return "value"
+	return ""
 }
 
 func distributionFinding(unit string, drawn []distribution) string {

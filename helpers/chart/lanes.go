@@ -10,7 +10,7 @@ import (
 
 // What a timeline is thinned to before it is drawn.
 const (
-	MaxSpans = 2400
+	MaxSpans = 3200
 	MaxLanes = 160
 )
 
@@ -88,20 +88,28 @@ func Lanes(t *timeline.Timeline) Chart {
 		kind:        "lanes",
 		title:       lanesFinding(t),
 		height:      min(max(24*len(thin.Lanes), 60), 600) + 90,
-		note:        sentences(omitted, thin.Omitted.String()),
+		note:        sentences(omitted, merged(thin.Omitted)),
 		table:       table.bounded(),
 		description: describe(fmt.Sprintf("Timeline of %d lanes over %s.", len(t.Lanes), duration(t.Length)), table),
 		option: option{
-			"grid":    grid(38, 44),
+			"grid":    grid(30, 26),
 			"legend":  option{"left": "left", "top": 0},
 			"tooltip": option{"formatter": "@span"},
 			"xAxis": option{"type": "value", "name": u.axis("time"), "nameLocation": "middle", "nameGap": 28,
 				"min": 0, "max": at(t.Length)},
-			"yAxis": option{"type": "category", "inverse": true, "data": names, "axisLabel": every(len(names)),
+			"yAxis": option{"type": "category", "inverse": true, "data": names, "axisLabel": beside(names),
 				"axisLine": option{"show": false}},
 			"series": series,
 		},
 	}
+}
+
+// merged is the note on what [timeline.Timeline.Thin] did.
+func merged(o timeline.Omission) string {
+	if o.Merged == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d spans shorter than %s are drawn as one with those of the same state beside them", o.Merged, duration(o.Shorter))
 }
 
 // sampleLanes leaves out lanes of a timeline that has too many to tell apart: it keeps the first, the last and evenly
@@ -243,11 +251,11 @@ func CPU(usage *timeline.Usage) Chart {
 		table:       t.bounded(),
 		description: describe(fmt.Sprintf("Use of each of %d cores over %s.", cores, duration(end)), t),
 		option: option{
-			"grid":    grid(8, 44),
+			"grid":    grid(8, 26),
 			"tooltip": option{"formatter": "@use"},
 			"xAxis": option{"type": "value", "name": u.axis("time"), "nameLocation": "middle", "nameGap": 28,
 				"min": 0, "max": at(end)},
-			"yAxis": option{"type": "category", "inverse": true, "data": names, "axisLabel": every(len(names)),
+			"yAxis": option{"type": "category", "inverse": true, "data": names, "axisLabel": beside(names),
 				"splitLine": option{"show": true}},
 			"series": list{option{
 				"type": "custom", "name": "CPU use", "renderItem": "@lanes", "itemPayload": option{"height": 0.86},

@@ -212,7 +212,7 @@ func (d drawing) chart(kind string) Chart {
 		note:        sentences(notes...),
 		description: describe(fmt.Sprintf("%s against %s, %d lines.", d.yAxis.Name, d.xAxis.Name, len(d.series)), t),
 		option: option{
-			"grid":    grid(64, 44),
+			"grid":    grid(56, 26),
 			"legend":  option{"left": "left", "top": 0, "data": legend},
 			"tooltip": option{"trigger": "axis"},
 			"xAxis":   d.axis(d.xAxis, d.x, option{"nameLocation": "middle", "nameGap": 28, "splitLine": option{"show": false}}),

@@ -27,10 +27,10 @@ func unitFor(name string, largest float64) unit {
 	return times[0]
 }
 
-// axis is the name of an axis for a quantity in this unit.
+// axis is the name of an axis for a quantity in this unit; either may be empty.
 func (u unit) axis(quantity string) string {
-	if u.name == "" {
-		return quantity
+	if u.name == "" || quantity == "" {
+		return quantity + u.name
 	}
 	return quantity + ", " + u.name
 }
@@ -78,10 +78,13 @@ func duration(d time.Duration) string {
 	return unitFor("s", d.Seconds()).format(d.Seconds())
 }
 
-// ratio formats how many times, with two significant digits.
+// ratio formats how many times, with two significant digits, or as many as tell it from 1.
 func ratio(x float64) string {
-	if x >= 9.95 {
+	switch {
+	case x >= 9.95:
 		return number(math.Round(x)) + "×"
+	case x > 0.9 && x < 1.1:
+		return strconv.FormatFloat(x, 'f', 2, 64) + "×"
 	}
 	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -34,9 +33,10 @@ func unread(fd int) bool {
 
 // atWork reports whether any thread of a process runs or waits for a core (proc_pid_stat(5)).
 func atWork(pid int) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	tasks := fmt.Sprintf("/proc/%d/task/", pid)
+	threads, _ := os.ReadDir(tasks)
 	for _, thread := range threads {
-		stat, err := os.ReadFile(thread)
+		stat, err := os.ReadFile(tasks + thread.Name() + "/stat")
 		if err != nil {
 			continue // ended
 		}

@@ -31,7 +31,7 @@ var gallery = []struct {
 		return chart.Figures(
 			ledger.Figure{Name: "one core", Unit: "MB/s", Values: []float64{9100, 9240, 9080, 9150, 9200, 9130}},
 			ledger.Figure{Name: "two cores", Unit: "MB/s", Values: []float64{12100, 12240, 12080, 12150, 12200, 12130}})
-	}, 4, []string{"two cores", "value, MB/s"}},
+	}, 4, []string{"two cores", "MB/s"}},
 	{"five at once", func() chart.Chart { return chart.Lanes(spans(5, func(i int) time.Duration { return 0 })) }, 5,
 		[]string{"worker 4", "slow(3)", "time, s"}},
 	{"in a row", func() chart.Chart {

@@ -50,7 +50,7 @@
       valueAxis: axis,
       logAxis: axis,
       categoryAxis: Object.assign({}, axis, {
-        axisLabel: { color: c.text, fontSize: 12 },
+        axisLabel: { color: c.text, fontSize: 12, lineHeight: 14 },
         axisTick: { show: false },
         splitLine: { show: false },
       }),
@@ -184,6 +184,7 @@
   const style = document.createElement("style");
   style.textContent = `
     .mh-chart { margin: 1em 0; max-width: 60em; }
+    .mh-chart figcaption { margin-bottom: 0.4em; }
     .mh-plot { position: relative; overflow: hidden; }
     .mh-static { max-width: 100%; height: auto; }
     @media screen { .mh-drawn > .mh-static { display: none; } }

@@ -119,12 +119,10 @@ var (
 	// What ECharts adds for its own client in a page, and the styles it gives elements under the pointer.
 	clientOnly = regexp.MustCompile(` (?:ecmeta_[a-z_]+|class|pointer-events)="[^"]*"|(?s:<style ?>.*?</style>\s*)`)
 
-	// An invisible shape, there to be pointed at.
-	invisible = regexp.MustCompile(`<path [^>]*(?:fill="none"|fill-opacity="0")(?: stroke-width="0"| stroke="[^"]*" stroke-width="0")?></path>\n`)
-
 	ownID   = regexp.MustCompile(`(["#])zr\d+-`)
 	standIn = regexp.MustCompile(`(fill|stroke)="(#fe01[0-9a-f]{2})"`)
 	shape   = regexp.MustCompile(`^<path d="([^"]*)"((?: [a-z-]+="[^"]*")*)></path>$`)
+	rect    = regexp.MustCompile(`l([0-9.]+) 0l0 ([0-9.]+)l-[0-9.]+ 0Z`)
 	fonts   = regexp.MustCompile(` style="font-size:([0-9]+px);font-family:[^"]*"`)
 )
 
@@ -173,7 +171,7 @@ func mergeShapes(out *bytes.Buffer, body string) {
 			flush()
 			look = m[2]
 		}
-		outline.WriteString(m[1])
+		outline.WriteString(rect.ReplaceAllString(m[1], "h${1}v${2}h-${1}z")) // a third shorter
 	}
 	flush()
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,12 +105,10 @@ func (t Toolchain) installed(stamp []byte) bool {
 	if err != nil || !bytes.Equal(have, stamp) {
 		return false
 	}
-	for _, pkg := range tools {
-		if _, err := os.Stat(filepath.Join(t.Bin, filepath.Base(pkg))); err != nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(tools, func(pkg string) bool {
+		_, err := os.Stat(filepath.Join(t.Bin, filepath.Base(pkg)))
+		return err != nil
+	})
 }
 
 // lock waits until no other process installs into the course.

@@ -28,33 +28,43 @@ var standard = []string{
 // the way that GoNB builds a cell, which downloads their modules and fills Go's
 // build cache; with race also for cells that are compiled with -race. Where
 // that was done before it takes milliseconds.
-func Warm(ctx context.Context, c *course.Course, t Toolchain, race bool, out io.Writer) error {
-	if err := t.warm(ctx, c, race, out); err != nil {
+func Warm(ctx context.Context, c *course.Course, _ Toolchain, race bool, out io.Writer) error {
+	if err := warm(ctx, c, race, out); err != nil {
 		return fmt.Errorf("warm Go's build cache: %w", err)
 	}
 	return nil
 }
 
-func (t Toolchain) warm(ctx context.Context, c *course.Course, race bool, out io.Writer) error {
+func warm(ctx context.Context, c *course.Course, race bool, out io.Writer) error {
 	helpers, err := helpers(ctx, c)
 	if err != nil {
 		return err
 	}
 	source := program(append(helpers, standard...))
-	mark, err := t.warmth(ctx, c, source, race)
+	mark, err := warmth(ctx, c, source)
 	if err != nil {
 		return err
 	}
-	file := c.Path(".tools", "warm")
+	if err := warmOnce(ctx, c, source, mark, "warm", out); err != nil || !race {
+		return err
+	}
+	return warmOnce(ctx, c, source, mark, "warm-race", out, "-race")
+}
+
+// warmOnce builds the program with the flags, unless the file in .tools says
+// that this was done.
+func warmOnce(ctx context.Context, c *course.Course, source, mark []byte, file string, out io.Writer, flags ...string) error {
+	file = c.Path(".tools", file)
 	if have, err := os.ReadFile(file); err == nil && bytes.Equal(have, mark) {
 		return nil
 	}
-	fmt.Fprintln(out, "compiling what cells use (once; half a minute or more)")
+	what := strings.Join(append([]string{"compiling what cells use"}, flags...), " ")
+	fmt.Fprintf(out, "%s (once; up to some minutes)\n", what)
 	start := time.Now()
-	if err := compile(ctx, c, source, race); err != nil {
+	if err := compile(ctx, c, source, flags); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "compiled what cells use in %.0f s\n", time.Since(start).Seconds())
+	fmt.Fprintf(out, "%s took %.0f s\n", what, time.Since(start).Seconds())
 	return write(file, mark, 0o644)
 }
 
@@ -85,7 +95,7 @@ func program(packages []string) []byte {
 
 // compile builds the program as GoNB builds a cell: in a module of its own
 // that shares a workspace with the course.
-func compile(ctx context.Context, c *course.Course, source []byte, race bool) error {
+func compile(ctx context.Context, c *course.Course, source []byte, flags []string) error {
 	dir, err := os.MkdirTemp("", "warm-")
 	if err != nil {
 		return err
@@ -94,17 +104,13 @@ func compile(ctx context.Context, c *course.Course, source []byte, race bool) er
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), source, 0o600); err != nil {
 		return err
 	}
-	commands := [][]string{
+	for _, args := range [][]string{
 		{"mod", "init", "warm"},
 		{"mod", "edit", "-replace=" + course.Module + "=" + c.Root},
 		{"work", "init", ".", c.Root},
 		{"get"},
-		{"build", "-o", "warm"},
-	}
-	if race {
-		commands = append(commands, []string{"build", "-race", "-o", "warm"})
-	}
-	for _, args := range commands {
+		append([]string{"build", "-o", "warm"}, flags...),
+	} {
 		if _, err := goOutput(ctx, dir, environment(c), args...); err != nil {
 			return err
 		}
@@ -114,13 +120,13 @@ func compile(ctx context.Context, c *course.Course, source []byte, race bool) er
 
 // warmth is what a warm cache depends on: the program, the versions of all
 // modules, and which Go with which caches.
-func (t Toolchain) warmth(ctx context.Context, c *course.Course, source []byte, race bool) ([]byte, error) {
+func warmth(ctx context.Context, c *course.Course, source []byte) ([]byte, error) {
 	caches, err := goOutput(ctx, c.Root, environment(c), "env", "GOVERSION", "GOCACHE", "GOMODCACHE", "CC")
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%t\n", caches, source, race)
+	fmt.Fprintf(sum, "%s\n%s\n", caches, source)
 	for _, name := range []string{"go.mod", "go.sum"} {
 		data, err := os.ReadFile(c.Path(name))
 		if err != nil {

@@ -1,10 +1,12 @@
 package kernel_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -345,5 +347,60 @@ fmt.Print(measure.Compare(measure.Case("sleep", func() { time.Sleep(time.Millise
 display.Markdown("shown")`)
 	if got := summary(outputs); !strings.Contains(got, "sleep") || !strings.Contains(got, "shown") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A kernel notices when the process that started it is killed.
+func TestParentKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a process of its parent's death")
+	}
+	parent := exec.CommandContext(t.Context(), os.Args[0])
+	parent.Env = append(os.Environ(), orphan+"=1", mark)
+	parent.Stderr = os.Stderr
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "started\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if len(marked(t)) < 2 {
+		t.Error("there is no kernel to lose")
+	}
+	parent.Process.Kill()
+	parent.Wait()
+	for end := time.Now().Add(20 * time.Second); len(marked(t)) > 0 && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond) // nobody is left to tell when they have gone
+	}
+	left, err := filepath.Glob(filepath.Join(tmp, "kt-*", "*", "gonb_*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
+	}
+	homes, _ := filepath.Glob(filepath.Join(tmp, "kt-*"))
+	for _, home := range homes {
+		os.RemoveAll(home)
+	}
+	checkGone(t)
+}
+
+func TestInterruptByMessage(t *testing.T) {
+	s := spec()
+	s.InterruptMode = kernel.InterruptMessage
+	k, err := kernel.Start(t.Context(), s, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer checkGone(t)
+	defer k.Close()
+	run(t, k, "%%\nfmt.Print()")
+	if _, err := k.Execute(t.Context(), "%%\nfor {}", kernel.Options{Timeout: 2 * time.Second}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if got := text(run(t, k, "%%\nfmt.Print(\"alive\")"), "stdout"); got != "alive" {
+		t.Errorf("after the interrupt the kernel says %q", got)
 	}
 }

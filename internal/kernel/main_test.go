@@ -1,11 +1,13 @@
 package kernel_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,9 +29,12 @@ var (
 )
 
 // mark is in the environment of every process that the tests start.
-var mark = fmt.Sprintf("MANYHANDS_KERNEL_TEST=%d", os.Getpid())
+var mark = "MANYHANDS_KERNEL_TEST=" + cmp.Or(os.Getenv("MANYHANDS_KERNEL_TEST"), strconv.Itoa(os.Getpid()))
 
 func TestMain(m *testing.M) {
+	if os.Getenv(orphan) != "" {
+		beAnOrphansParent()
+	}
 	cleanUp, err := prepare()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,6 +44,22 @@ func TestMain(m *testing.M) {
 		cleanUp()
 		os.Exit(code)
 	}))
+}
+
+// orphan in the environment makes the test binary start a kernel, say so and
+// wait to be killed.
+const orphan = "MANYHANDS_TEST_ORPHAN"
+
+func beAnOrphansParent() {
+	if _, err := prepare(); err != nil {
+		panic(err)
+	}
+	k, err := kernel.Start(context.Background(), spec(), tmp)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("started")
+	k.Execute(context.Background(), "%%\nfor {}", kernel.Options{})
 }
 
 func prepare() (cleanUp func(), err error) {

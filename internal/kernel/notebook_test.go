@@ -3,6 +3,8 @@ package kernel_test
 import (
 	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -118,5 +120,34 @@ func show(text string) {
 	}
 	if got := summary(nb.Cells[2].Outputs); got != "" {
 		t.Errorf("the update shows %s", got)
+	}
+}
+
+// The runner executes notebooks that it has never seen: GoNB's own.
+func TestNotebooksOfOthers(t *testing.T) {
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/janpfeifer/gonb").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"functions", "init", "vartuple", "bash_script"} {
+		t.Run(name, func(t *testing.T) {
+			nb, err := notebook.Read(filepath.Join(strings.TrimSpace(string(dir)), "examples", "tests", name+".ipynb"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := kernel.ExecuteNotebook(t.Context(), start(t), nb, kernel.NotebookOptions{Timeout: time.Minute}); err != nil {
+				t.Fatal(err)
+			}
+			outputs := 0
+			for _, cell := range nb.Cells {
+				outputs += len(cell.Outputs)
+			}
+			if outputs == 0 {
+				t.Error("it has no output")
+			}
+			if err := nb.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

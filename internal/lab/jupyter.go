@@ -146,7 +146,7 @@ func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, l.clear(s)) }()
-	if err := errors.Join(l.writeConfig(), l.arrange(dir)); err != nil {
+	if err := l.writeConfig(); err != nil {
 		return fmt.Errorf("write Jupyter's settings: %w", err)
 	}
 	// Before Jupyter starts: whatever happens to us, the next lab knows what to clear.
@@ -222,7 +222,7 @@ func (l *lab) writeConfig() error {
 }
 
 // workspace is how JupyterLab opens for the first time: the lessons on the
-// left, the first of them open, its table of contents on the right.
+// left, the first of them open.
 //
 //go:embed workspace.json
 var workspace string
@@ -232,7 +232,7 @@ const workspaceFile = "default-37a8.jupyterlab-workspace"
 
 // arrange lays out the first workspace. From then on JupyterLab remembers how
 // the student left it.
-func (l *lab) arrange(dir string) error {
+func (l *lab) Arrange(dir string) error {
 	path := l.state("lab", "workspaces", workspaceFile)
 	notebooks, err := fs.Glob(os.DirFS(dir), "*.ipynb")
 	if err != nil || len(notebooks) == 0 {
