@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"manyhands/helpers/timeline"
@@ -95,8 +96,7 @@ func Lanes(t *timeline.Timeline) Chart {
 			"grid":    grid(30, 26),
 			"legend":  option{"left": "left", "top": 0},
 			"tooltip": option{"formatter": "@span"},
-			"xAxis": option{"type": "value", "name": u.axis("time"), "nameLocation": "middle", "nameGap": 28,
-				"min": 0, "max": at(t.Length)},
+			"xAxis":   timeAxis(u, at(t.Length)),
 			"yAxis": option{"type": "category", "inverse": true, "data": names, "axisLabel": beside(names),
 				"axisLine": option{"show": false}},
 			"series": series,
@@ -253,8 +253,7 @@ func CPU(usage *timeline.Usage) Chart {
 		option: option{
 			"grid":    grid(8, 26),
 			"tooltip": option{"formatter": "@use"},
-			"xAxis": option{"type": "value", "name": u.axis("time"), "nameLocation": "middle", "nameGap": 28,
-				"min": 0, "max": at(end)},
+			"xAxis":   timeAxis(u, at(end)),
 			"yAxis": option{"type": "category", "inverse": true, "data": names, "axisLabel": beside(names),
 				"splitLine": option{"show": true}},
 			"series": list{option{
@@ -262,6 +261,15 @@ func CPU(usage *timeline.Usage) Chart {
 				"itemStyle": option{"color": "@blue"}, "encode": option{"x": list{1, 2}, "y": 0}, "data": data,
 			}},
 		},
+	}
+}
+
+// timeAxis is an axis that ends with the data. Its end is labelled only if that is as round a number as the others.
+func timeAxis(u unit, end float64) option {
+	round, err := strconv.ParseFloat(strconv.FormatFloat(end, 'g', 2, 64), 64)
+	return option{
+		"type": "value", "name": u.axis("time"), "nameLocation": "middle", "nameGap": 28, "min": 0, "max": end,
+		"axisLabel": option{"showMaxLabel": err == nil && round == end},
 	}
 }
 

@@ -78,9 +78,8 @@ func Depth(capacity int, queues ...Series) Chart {
 		}
 	}
 	chart := d.chart("depth")
-	x := chart.option["xAxis"].(option)
-	x["min"], _ = d.at(d.first, 0)
-	x["max"], _ = d.at(d.last, 0)
+	end, _ := d.at(d.last, 0)
+	chart.option["xAxis"] = timeAxis(d.x, end)
 	chart.title = title
 	return chart
 }

@@ -376,14 +376,14 @@ func TestParentKilled(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); len(marked(t)) > 0 && time.Now().Before(end); {
 		time.Sleep(50 * time.Millisecond) // nobody is left to tell when they have gone
 	}
-	left, err := filepath.Glob(filepath.Join(tmp, "kt-*", "*", "gonb_*"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left: %q, %v", left, err)
+	homes, err := filepath.Glob(filepath.Join(tmp, "kt-*", "kernel-*"))
+	if err != nil || len(homes) != 1 {
+		t.Fatalf("homes: %q, %v", homes, err)
 	}
-	homes, _ := filepath.Glob(filepath.Join(tmp, "kt-*"))
-	for _, home := range homes {
-		os.RemoveAll(home)
+	if left, _ := filepath.Glob(filepath.Join(homes[0], "gonb_*")); len(left) > 0 {
+		t.Errorf("left: %q", left)
 	}
+	os.RemoveAll(filepath.Dir(homes[0])) // nobody was left to do that either
 	checkGone(t)
 }
 

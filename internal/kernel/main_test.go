@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(orphan) != "" {
 		beAnOrphansParent()
 	}
-	cleanUp, err := prepare()
+	cleanUp, err := prepare("/tmp") // short: there will be sockets in it
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 const orphan = "MANYHANDS_TEST_ORPHAN"
 
 func beAnOrphansParent() {
-	if _, err := prepare(); err != nil {
+	if _, err := prepare(os.TempDir()); err != nil {
 		panic(err)
 	}
 	k, err := kernel.Start(context.Background(), spec(), tmp)
@@ -62,14 +62,14 @@ func beAnOrphansParent() {
 	k.Execute(context.Background(), "%%\nfor {}", kernel.Options{})
 }
 
-func prepare() (cleanUp func(), err error) {
+func prepare(parent string) (cleanUp func(), err error) {
 	if here, err = course.Find(); err != nil {
 		return nil, err
 	}
 	if toolchain, err = gonb.Install(context.Background(), here, os.Stderr); err != nil {
 		return nil, err
 	}
-	if tmp, err = os.MkdirTemp("/tmp", "kt-"); err != nil { // short: there are sockets in it
+	if tmp, err = os.MkdirTemp(parent, "kt-"); err != nil {
 		return nil, err
 	}
 	os.Setenv("TMPDIR", tmp)

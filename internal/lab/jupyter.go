@@ -146,7 +146,7 @@ func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, l.clear(s)) }()
-	if err := l.writeConfig(); err != nil {
+	if err := errors.Join(l.writeConfig(), l.arrange(dir)); err != nil {
 		return fmt.Errorf("write Jupyter's settings: %w", err)
 	}
 	// Before Jupyter starts: whatever happens to us, the next lab knows what to clear.
@@ -232,7 +232,7 @@ const workspaceFile = "default-37a8.jupyterlab-workspace"
 
 // arrange lays out the first workspace. From then on JupyterLab remembers how
 // the student left it.
-func (l *lab) Arrange(dir string) error {
+func (l *lab) arrange(dir string) error {
 	path := l.state("lab", "workspaces", workspaceFile)
 	notebooks, err := fs.Glob(os.DirFS(dir), "*.ipynb")
 	if err != nil || len(notebooks) == 0 {
