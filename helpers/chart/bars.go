@@ -48,6 +48,9 @@ func finding(results []measure.Result) string {
 	if s.Known && !best.Distinguishable(first) {
 		return fmt.Sprintf("%s and %s cannot be told apart", label(first.Name), label(best.Name))
 	}
+	if !finite(s.Value) || s.Value == 0 { // times of zero have no ratio
+		return fmt.Sprintf("%s: %s", label(best.Name), unitFor("s", best.Median().Value).format(best.Median().Value))
+	}
 	times, word := s.Value, "faster"
 	if times < 1 {
 		times, word = 1/times, "slower"

@@ -22,7 +22,7 @@
 //
 // A chart of a few bars is 6 kB in the notebook and takes 0.2 ms to make; a timeline of 100 000 spans is thinned to
 // [MaxSpans] marks, 120 kB, which takes 50 ms. The static picture adds up to as much again, and no chart is above 300 kB.
-// Sending takes about 1 ms, see package display. BenchmarkChart proves the figures. Options are
+// Sending takes about 2 ms, see package display. BenchmarkChart proves the figures. Options are
 // plain maps, as go-echarts' typed ones have no custom series and would still need house style around them; and no
 // template is linked, which would keep every method of the program alive (0.1 to 0.2 s of a cell's link time).
 package chart

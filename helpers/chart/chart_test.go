@@ -102,6 +102,8 @@ func TestNothing(t *testing.T) {
 		"a broken timeline":  chart.Lanes(lanes(span(timeline.Running, 2, 1))),
 		"nil usage":          chart.CPU(nil),
 		"uneven usage":       chart.CPU(&timeline.Usage{At: []time.Duration{1, 2}, Cores: [][]float64{{1}}}),
+		"NaN usage":          chart.CPU(&timeline.Usage{At: []time.Duration{1}, Cores: [][]float64{{nan}}}),
+		"usage at no time":   chart.CPU(&timeline.Usage{At: []time.Duration{0}, Cores: [][]float64{{1}}}),
 		"workers missing":    chart.SpeedUp([]int{1}, compared(result("1", 1), result("2", 2))),
 		"no workers":         chart.SpeedUp([]int{0, 1}, compared(result("0", 1), result("1", 2))),
 		"one point":          chart.SpeedUp([]int{1}, compared(result("1", 1))),
@@ -151,6 +153,23 @@ func TestBundle(t *testing.T) {
 	}
 	if text := bundle["text/plain"].(string); !strings.Contains(text, "1 value that are no finite numbers is left out") && !strings.Contains(text, hostile) {
 		t.Errorf("the text does not say what is left out:\n%s", text)
+	}
+}
+
+// TestShortest draws what has hardly any extent.
+func TestShortest(t *testing.T) {
+	for name, c := range map[string]chart.Chart{
+		"a span of no length":  chart.Lanes(lanes(span(timeline.Running, 0, 0))),
+		"a point":              chart.Lines(chart.Axis{Name: "x"}, chart.Axis{Name: "y"}, chart.Series{Points: []chart.Point{{}}}),
+		"a queue at one time":  chart.Depth(3, chart.Series{Points: []chart.Point{{Y: 2}}}),
+		"one value":            chart.Distribution(ledger.Figure{Name: "x", Values: []float64{0}}),
+		"equal values":         chart.Distribution(ledger.Figure{Name: "x", Values: []float64{7, 7, 7}}),
+		"values of both signs": chart.Distribution(ledger.Figure{Name: "x", Values: []float64{-1, 1e6}}),
+		"a time of zero":       chart.Bars(compared(measure.Result{Name: "x", Wall: []float64{0, 0}}, measure.Result{Name: "y", Wall: []float64{0}})),
+	} {
+		if bundle, err := c.Bundle(); err != nil || strings.Contains(bundle["text/plain"].(string), "NaN") {
+			t.Errorf("%s: %v, %v", name, err, c)
+		}
 	}
 }
 

@@ -215,6 +215,12 @@ func CPU(usage *timeline.Usage) Chart {
 		if len(core) != len(usage.At) {
 			return empty("cpu", fmt.Sprintf("core %d has %d samples, expected one for each of %d intervals", i, len(core), len(usage.At)))
 		}
+		if _, n := onlyFinite(core); n > 0 {
+			return empty("cpu", fmt.Sprintf("core %d has %d samples that are no finite numbers", i, n))
+		}
+	}
+	if !slices.IsSorted(usage.At) || usage.At[0] <= 0 {
+		return empty("cpu", "the ends of the intervals do not go up from above zero")
 	}
 	end := usage.At[len(usage.At)-1]
 	u := unitFor("s", end.Seconds())

@@ -19,7 +19,7 @@
 //   - after: send the display and a message that asks for an answer, as gonbui.Sync does. GoNB handles a pipe's messages
 //     in turn, so when the answer comes the display has been passed on.
 //
-// A display costs about 1 ms, most of it for the order. A cell uses either this package or gonbui, not both: GoNB can
+// A display costs about 2 ms, most of it for the order. A cell uses either this package or gonbui, not both: GoNB can
 // follow one sender.
 package display
 

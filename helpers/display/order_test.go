@@ -2,8 +2,6 @@ package display_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,10 +73,6 @@ for i := range %d {
 		fmt.Fprintf(&want, "before %d %s\n<%d>\nafter %d\n", i, strings.Repeat("x", i%7*997), i, i)
 	}
 	if got := transcript(outputs); got != want.String() {
-		if d := os.Getenv("ORDER"); d != "" {
-			os.WriteFile(filepath.Join(d, "got"), []byte(got), 0o644)
-			os.WriteFile(filepath.Join(d, "want"), []byte(want.String()), 0o644)
-		}
 		t.Errorf("out of order:\n%.2000s", got)
 	}
 }

@@ -49,6 +49,12 @@ var gallery = []struct {
 	}, 90, []string{"mutex", "atomic", "channel"}},
 	{"depth", func() chart.Chart { return chart.Depth(8, queue(8, 900)) }, 2, []string{"capacity", "items waiting"}},
 	{"lines", lines, 4, []string{"workers", "time, ms", "two cores"}},
+	{"a point", func() chart.Chart {
+		return chart.Lines(chart.Axis{Name: "x"}, chart.Axis{Name: "y"}, chart.Series{Name: "alone", Points: []chart.Point{{}}})
+	}, 0, []string{"alone"}},
+	{"no length", func() chart.Chart {
+		return chart.Lanes(&timeline.Timeline{Lanes: []timeline.Lane{{Name: "short", Spans: []timeline.Span{{State: timeline.Running}}}}})
+	}, 1, []string{"short"}},
 	{"hostile", hostile, 2, []string{"alert"}},
 }
 

@@ -20,8 +20,8 @@ import (
 // Width is the width in pixels of every static picture; its height is the chart's.
 const Width = 720
 
-// A Renderer makes static pictures. Making one takes about 0.3 s, as ECharts is loaded anew, and each picture some
-// 10 to 50 ms. It is not safe for concurrent use.
+// A Renderer makes static pictures. Making one takes about 0.3 s, most of it for compiling ECharts the first time; a
+// picture takes some 50 to 100 ms, and one of thousands of spans up to 2 s. It is not safe for concurrent use.
 type Renderer struct {
 	draw    goja.Callable
 	echarts goja.Value

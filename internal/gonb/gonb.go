@@ -64,7 +64,8 @@ func environment(c *course.Course) []string {
 		"GOFLAGS=-ldflags=-s", // linking is most of a cell's time; symbols for debuggers are half of that
 		"GOGC=400",            // compiler and linker live too shortly to be worth collecting
 		"GOWORK=",             // a user's go.work would hide the course
-		"PYTHONPATH=" + c.Path("helpers", "ledger"),
+		"PYTHONPATH=" + c.Path("helpers", "ledger") + string(filepath.ListSeparator) + c.Path("helpers", "measure"),
+		"MANYHANDS_RUN=", // a kernel that was started from a cell is not part of that cell's run
 		"PYTHONUNBUFFERED=1",
 	}
 }

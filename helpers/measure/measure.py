@@ -1,0 +1,33 @@
+"""Fair comparisons in the Python cells of a Go notebook, as helpers/measure makes them in Go.
+
+    import measure
+    measure.compare({"in a row": in_a_row, "eight threads": eight_threads})
+
+Every case runs several times, in rounds and in a new random order each round,
+after a round that does not count. The times go into the notebook's ledger, in
+seconds, where Go cells find them beside their own. Python 3.8 or later.
+"""
+
+import random
+import statistics
+import time
+
+import ledger
+
+__all__ = ["compare"]
+
+
+def compare(cases, repeats=6):
+    """Time each function of the dict cases, record its times under its name, and print the medians."""
+    if repeats < 1:
+        raise ValueError("measure: at least one repeat is needed, not %r" % (repeats,))
+    times = {name: [] for name in cases}
+    for _ in range(repeats + 1):
+        for name, case in random.sample(list(cases.items()), len(cases)):
+            start = time.perf_counter()
+            case()
+            times[name].append(time.perf_counter() - start)
+    width = max(map(len, cases), default=0)
+    for name, seconds in times.items():
+        ledger.record(name, "s", *seconds[1:])
+        print("%-*s  %8.1f ms" % (width, name, 1000 * statistics.median(seconds[1:])))
