@@ -139,6 +139,7 @@ func Within[T any](tab *Tab, limit time.Duration, action chromedp.Action[T]) T {
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
 	if err != nil {
+		tab.Screenshot(strings.ReplaceAll(tab.t.Name(), "/", " ") + " failed")
 		tab.t.Fatal(err)
 	}
 	return result
@@ -175,8 +176,13 @@ func (tab *Tab) Screenshot(name string) {
 	if dir == "" {
 		return
 	}
-	picture := Within(tab, time.Minute, chromedp.CaptureScreenshot())
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
-		tab.t.Fatal(err)
+	ctx, cancel := context.WithTimeout(tab.ctx, time.Minute)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644)
+	}
+	if err != nil {
+		tab.t.Errorf("screenshot %s: %v", name, err)
 	}
 }

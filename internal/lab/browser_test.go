@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"manyhands/internal/browsertest"
@@ -44,7 +45,7 @@ func TestALessonInJupyterLab(t *testing.T) {
 	tab := browsertest.Open(t)
 	tab.Do(chromedp.EmulateViewport(1400, 1000),
 		chromedp.Navigate(server+"lab?token="+token))
-	tab.Wait(2*time.Minute, `document.querySelectorAll(".jp-Notebook .jp-CodeCell").length > 0 && !document.querySelector(".jp-Spinner") && `+idle)
+	tab.Wait(40*time.Second, `document.querySelectorAll(".jp-Notebook .jp-CodeCell").length > 0 && !document.querySelector(".jp-Spinner") && `+idle)
 	if n := browsertest.Call[int](tab, `() => document.querySelectorAll(".jp-Dialog").length`); n != 0 {
 		t.Errorf("%d dialogs stand between the student and the notebook", n)
 	}
@@ -62,8 +63,16 @@ func TestALessonInJupyterLab(t *testing.T) {
 		"[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']")].map((e) => e.textContent).join("\n")`); said != "" {
 		t.Errorf("the cells said on standard error:\n%s", said)
 	}
-	tab.Screenshot("jupyterlab-ran")
-	tab.Wait(time.Minute, fmt.Sprintf(`document.querySelectorAll(".mh-drawn > .mh-live canvas").length === %d`, charts(nb)))
+	want := charts(nb)
+	if n := browsertest.Call[int](tab, `() => document.querySelectorAll(".mh-chart").length`); n != want {
+		t.Fatalf("%d charts after the run, want %d", n, want)
+	}
+	for i := range want { // a chart is drawn when it comes into sight
+		chart := fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d]`, i)
+		browsertest.Call[bool](tab, `() => { `+chart+`.scrollIntoView({ block: "center" }); return true; }`)
+		tab.Wait(20*time.Second, `!!`+chart+`.querySelector(".mh-live canvas")`)
+		tab.Screenshot(fmt.Sprintf("jupyterlab-chart-%d", i+1))
+	}
 	tab.CheckRequests(server)
 }
 
@@ -74,11 +83,19 @@ const idle = `!!document.querySelector(".jp-Notebook-ExecutionIndicator[data-sta
 // menu chooses a command from one of JupyterLab's menus.
 func menu(t *testing.T, tab *browsertest.Tab, name, command string) {
 	t.Helper()
+	item := `.lm-Menu-item[data-command="` + command + `"]`
 	tab.Do(
 		chromedp.Click(`//*[@id="jp-MainMenu"]//*[contains(@class,"lm-MenuBar-itemLabel")][text()="`+name+`"]`),
-		chromedp.WaitVisible(`.lm-Menu-item[data-command="`+command+`"]`),
-		chromedp.Click(`.lm-Menu-item[data-command="`+command+`"]`),
-	)
+		chromedp.WaitVisible(item))
+	// JupyterLab's menus choose what the mouse has moved onto, which a bare click does not do.
+	at := browsertest.Call[[]float64](tab, `(item) => {
+		const box = document.querySelector(item).getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	}`, item)
+	tab.Do(
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0]-3, at[1]),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]),
+		chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // charts counts the charts among a notebook's outputs.
