@@ -1,0 +1,111 @@
+// What is pleasant, and only that: the pages are whole without this file.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+
+  // ---- The theme: the system's, light or dark ----
+  const themes = ["auto", "light", "dark"];
+  const button = document.getElementById("theme");
+  const show = () => {
+    const theme = root.dataset.theme ?? "auto";
+    button.textContent = { auto: "Auto", light: "Light", dark: "Dark" }[theme];
+    button.dataset.theme = theme;
+    button.setAttribute("aria-label", `Theme: ${theme}`);
+  };
+  button.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "auto") + 1) % themes.length];
+    if (next === "auto") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    try {
+      localStorage.setItem("manyhands-theme", next);
+    } catch {} // refused: the choice holds for this page
+    show();
+  });
+  show();
+  button.hidden = false;
+
+  // ---- Copying code ----
+  async function copy(text) {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const area = document.createElement("textarea"); // plain http has no clipboard
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    if (!copied) throw new Error("not copied");
+  }
+  for (const source of document.querySelectorAll(".source")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-live", "polite");
+    button.addEventListener("click", async () => {
+      try {
+        await copy(source.querySelector("code").textContent);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not allowed";
+      }
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+    source.append(button);
+  }
+
+  // ---- A table of contents that follows the reader ----
+  const links = new Map();
+  for (const link of document.querySelectorAll("#contents a")) {
+    links.set(document.getElementById(link.hash.slice(1)), link);
+    link.addEventListener("click", () => document.getElementById("contents").hidePopover?.());
+  }
+  let current;
+  const follow = () => {
+    let here; // the last heading that has passed the top
+    for (const heading of links.keys()) {
+      if (here && heading.getBoundingClientRect().top > innerHeight / 4) break;
+      here = heading;
+    }
+    if (here === current) return;
+    links.get(current)?.removeAttribute("aria-current");
+    current = here;
+    const link = links.get(here);
+    link.setAttribute("aria-current", "true");
+    const list = link.closest("nav");
+    if (list.scrollHeight > list.clientHeight) list.scrollTop = link.offsetTop - list.clientHeight / 2;
+  };
+  if (links.size > 0) {
+    let waiting = false;
+    addEventListener("scroll", () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        follow();
+      });
+    }, { passive: true });
+    follow();
+  }
+  document.querySelector("#lessons [aria-current]")?.scrollIntoView({ block: "nearest" });
+
+  // ---- Only what scrolls is a stop for the keyboard ----
+  const stops = document.querySelectorAll("pre[tabindex], .scroll[tabindex]");
+  const measure = () => {
+    for (const box of stops) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("resize", measure);
+  measure();
+
+  // ---- Paper shows what is folded ----
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not([open])")];
+    for (const details of unfolded) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of unfolded) details.open = false;
+  });
+})();

@@ -1,0 +1,300 @@
+package site
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"html"
+	"slices"
+	"strings"
+	"time"
+
+	xhtml "golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"manyhands/internal/notebook"
+)
+
+// entry is a lesson in lists of lessons.
+type entry struct {
+	Name    string // "02-threads", the notebook's file name without its ending
+	Title   string
+	Lede    string   // its first paragraph
+	Minutes int      // 0: not given
+	Needs   []string // the names of the lessons that it builds on
+}
+
+// Number is the lesson's number, "02", which every list shows before its title.
+func (e entry) Number() string {
+	number, _, _ := strings.Cut(e.Name, "-")
+	return number
+}
+
+// URL is the address of the lesson's page, from any other page of the site.
+func (e entry) URL() string { return pageFile(e.Name) }
+
+func pageFile(name string) string { return name + ".html" }
+
+// edition tells on which machine a notebook's figures were measured; build
+// writes it into the notebook.
+type edition struct {
+	CPU   string `json:"cpu"`
+	Cores int    `json:"cores"`
+	Go    string `json:"go"`
+	GoNB  string `json:"gonb"`
+	OS    string `json:"os"`
+	Date  string `json:"date"` // RFC 3339, or its date alone
+}
+
+// Day is the date as readers say it, "21 November 2026".
+func (e edition) Day() string {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, e.Date); err == nil {
+			return t.Format("2 January 2006")
+		}
+	}
+	return e.Date
+}
+
+// GoVersion is "Go 1.26.8" for what the go command calls go1.26.8.
+func (e edition) GoVersion() string {
+	version := strings.TrimPrefix(strings.TrimPrefix(e.Go, "go"), " ")
+	if version == "" {
+		return ""
+	}
+	return "Go " + version
+}
+
+// about is what a notebook's metadata says to the site, under "manyhands".
+type about struct {
+	Minutes int      `json:"minutes"`
+	Needs   []string `json:"needs"`
+	Edition edition  `json:"edition"`
+}
+
+// aboutNotebook reads the metadata leniently: a stranger's notebook may have
+// anything there, and a page needs none of it.
+func aboutNotebook(nb *notebook.Notebook) about {
+	var a about
+	if encoded, err := json.Marshal(nb.Metadata["manyhands"]); err == nil {
+		_ = json.Unmarshal(encoded, &a)
+	}
+	return a
+}
+
+// newEntry reads what lists of lessons say about a notebook.
+func newEntry(name string, nb *notebook.Notebook) entry {
+	title, _ := nb.Metadata["title"].(string)
+	a := aboutNotebook(nb)
+	e := entry{Name: name, Title: cmp.Or(title, name), Minutes: a.Minutes, Needs: a.Needs}
+	if len(nb.Cells) == 0 || nb.Cells[0].Type != notebook.Markdown {
+		return e
+	}
+	heading, rest := cutTitle(nb.Cells[0].Source)
+	e.Title = cmp.Or(paragraph(heading), e.Title)
+	e.Lede = paragraph(rest)
+	return e
+}
+
+// paragraph returns what the first paragraph of a Markdown source says.
+func paragraph(source string) string {
+	rendered, err := markdownHTML(source)
+	if err != nil {
+		return ""
+	}
+	root, err := xhtml.Parse(strings.NewReader(rendered))
+	if err != nil {
+		return ""
+	}
+	p := find(root, atom.P)
+	if p == nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(textOf(p)), " ")
+}
+
+// kernelLanguage is the language of the notebook's plain code cells.
+func kernelLanguage(nb *notebook.Notebook) language {
+	info, _ := nb.Metadata["language_info"].(map[string]any)
+	spec, _ := nb.Metadata["kernelspec"].(map[string]any)
+	for _, candidate := range []any{info["pygments_lexer"], info["name"], spec["language"], spec["name"]} {
+		name, _ := candidate.(string)
+		if name == "gonb" {
+			name = "go"
+		}
+		if found := languageOf(name); found.lexer != nil {
+			return found
+		}
+	}
+	return language{label: "Code"}
+}
+
+// document is one notebook on its way to a page.
+type document struct {
+	entry
+	site     *site
+	nb       *notebook.Notebook
+	language language
+	edition  edition
+	cell     int // the index of the one being rendered
+	ids      map[string]bool
+	toc      []heading
+	level    int               // of the heading before
+	lanes    *figure           // the first timeline, for the front page
+	charts   bool              // some chart can be live
+	pictures map[[32]byte]bool // the SVG pictures inlined so far, by hash
+	targets  []target
+}
+
+// target is a place that a link in a cell leads to.
+type target struct {
+	cell     int
+	page, id string
+}
+
+func (d *document) refers(page, id string) {
+	d.targets = append(d.targets, target{d.cell, page, id})
+}
+
+func newDocument(s *site, e entry, nb *notebook.Notebook) *document {
+	d := &document{
+		entry: e, site: s, nb: nb, language: kernelLanguage(nb), edition: aboutNotebook(nb).Edition,
+		ids: map[string]bool{}, pictures: map[[32]byte]bool{}, level: 1,
+	}
+	for _, id := range pageIDs {
+		d.ids[id] = true
+	}
+	return d
+}
+
+// uniqueID returns id, with a number added where the page has it already.
+func (d *document) uniqueID(id string) string {
+	unique := id
+	for n := 2; d.ids[unique]; n++ {
+		unique = fmt.Sprintf("%s-%d", id, n)
+	}
+	d.ids[unique] = true
+	return unique
+}
+
+// body renders the notebook's cells.
+func (d *document) body() (string, error) {
+	var out strings.Builder
+	for i, cell := range d.nb.Cells {
+		d.cell = i
+		shown, err := d.render(cell)
+		if err != nil {
+			return "", d.at(i, err)
+		}
+		out.WriteString(shown)
+	}
+	return out.String(), nil
+}
+
+// at says in which cell of which file something is wrong.
+func (d *document) at(cell int, err error) error {
+	return fmt.Errorf("%s: cell %d (id %q): %w", d.Name+".ipynb", cell+1, d.nb.Cells[cell].ID, err)
+}
+
+func (d *document) render(cell *notebook.Cell) (shown string, err error) {
+	tags := cell.Tags()
+	if slices.Contains(tags, "notes") { // the instructor's
+		return "", nil
+	}
+	switch cell.Type {
+	case notebook.Markdown:
+		source := cell.Source
+		if d.cell == 0 {
+			_, source = cutTitle(source) // the page has its own place for it
+		}
+		shown, err = d.markdown(source, true)
+	case notebook.Code:
+		shown, err = d.code(cell)
+	case notebook.Raw: // meant for other converters
+	default:
+		err = fmt.Errorf("its type %q is none that nbformat 4 knows", cell.Type)
+	}
+	if err != nil || strings.TrimSpace(shown) == "" {
+		return "", err
+	}
+	return frame(shown, tags), nil
+}
+
+// frame sets a cell apart as its tags ask: hints, solutions and answers wait
+// until the reader opens them.
+func frame(shown string, tags []string) string {
+	for _, f := range []struct{ tag, label string }{{"exercise", "Exercise"}, {"optional", "Optional"}} {
+		if slices.Contains(tags, f.tag) {
+			shown = fmt.Sprintf(`<div class="framed %s"><p class="frame-label">%s</p>%s</div>`, f.tag, f.label, shown)
+		}
+	}
+	for _, f := range []struct{ tag, label string }{{"hint", "Hint"}, {"solution", "Solution"}, {"answer", "Answer"}} {
+		if slices.Contains(tags, f.tag) {
+			shown = fmt.Sprintf(`<details class="fold %s"><summary>%s</summary>%s</details>`, f.tag, f.label, shown)
+		}
+	}
+	return shown
+}
+
+func (d *document) markdown(source string, prose bool) (string, error) {
+	rendered, err := markdownHTML(source)
+	if err != nil {
+		return "", err
+	}
+	return d.fragment(rendered, prose)
+}
+
+// code renders a code cell: what was typed and, in the same frame, what came
+// of it.
+func (d *document) code(cell *notebook.Cell) (string, error) {
+	source := strings.TrimRight(cell.Source, "\n")
+	shown, err := d.outputs(cell.Outputs)
+	if err != nil || source == "" && shown == "" {
+		return "", err
+	}
+	lang := cellLanguage(source, d.language)
+	var out strings.Builder
+	fmt.Fprintf(&out, `<div class="cell" data-language="%s">`, html.EscapeString(strings.ToLower(lang.label)))
+	if source != "" {
+		typed := fmt.Sprintf(`<div class="source"><span class="label">%s</span><pre tabindex="0"><code>%s</code></pre></div>`,
+			html.EscapeString(lang.label), highlightCell(source, lang))
+		if slices.Contains(cell.Tags(), "hide-input") {
+			typed = `<details class="fold"><summary>Code</summary>` + typed + `</details>`
+		}
+		out.WriteString(typed)
+	}
+	if shown != "" {
+		out.WriteString(`<div class="output" role="group" aria-label="Output">` + shown + `</div>`)
+	}
+	out.WriteString("</div>\n")
+	return out.String(), nil
+}
+
+// attachment copies a file that is attached to the cell into the site. Its
+// name is the notebook's and never becomes a path.
+func (d *document) attachment(name string) (string, error) {
+	bundle, ok := d.nb.Cells[d.cell].Attachments[name]
+	if !ok {
+		return "", fmt.Errorf("attachment %q: the cell has none of this name", name)
+	}
+	for _, kind := range pictureTypes {
+		data, ok, err := pictureData(bundle, kind.mime)
+		if err != nil {
+			return "", fmt.Errorf("attachment %q: %w", name, err)
+		}
+		if ok {
+			return d.site.picture(data, kind.mime, kind.ext)
+		}
+	}
+	return "", fmt.Errorf("attachment %q: it is not a picture that pages can show", name)
+}
+
+// cutTitle takes the title, a first line "# …", off a Markdown source.
+func cutTitle(source string) (title, rest string) {
+	line, rest, _ := strings.Cut(strings.TrimLeft(source, "\n"), "\n")
+	title, ok := strings.CutPrefix(line, "# ")
+	if !ok {
+		return "", source
+	}
+	return strings.TrimSpace(strings.TrimRight(title, "# ")), rest
+}
