@@ -44,6 +44,7 @@ func main() {
 		kong.Name("manyhands"),
 		kong.Description("Many Hands: concurrency and parallelism in Go, measured on your own machine."),
 		kong.UsageOnError(),
+		kong.Exit(func(code int) { os.Exit(min(code, 2)) }), // 2 for a wrong command line, as most commands do
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(c))
 	if err := chosen.Run(); err != nil {

@@ -94,7 +94,12 @@ func fraction(x float64) float64 {
 	return min(max(x, 0), 1)
 }
 
-func share(x float64) string { return strconv.FormatFloat(100*x, 'g', 2, 64) + " %" }
+func share(x float64) string {
+	if x >= 0.1 {
+		return percent(x)
+	}
+	return strconv.FormatFloat(100*x, 'g', 2, 64) + " %"
+}
 
 // SpeedUp draws how many times faster each result is than the first one, against the ideal of as many times as there
 // are workers, with the laws fitted to the points. workers[i] is the number of workers of c.Results[i]; the first is the

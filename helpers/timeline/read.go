@@ -416,6 +416,7 @@ func (b *builder) timeline(lanes []*Lane, omitted Omission) *Timeline {
 			t.Lanes = append(t.Lanes, *l)
 		}
 	}
+	sortTwins(t.Lanes)
 	for _, s := range t.Spans() {
 		t.Omitted.Merged += s.spans() - 1
 	}
@@ -423,6 +424,19 @@ func (b *builder) timeline(lanes []*Lane, omitted Omission) *Timeline {
 		t.Omitted.Shorter = 0
 	}
 	return t
+}
+
+// sortTwins puts lanes of one kind side by side, in the order of their
+// numbers; the kinds stay in the order of their first lane.
+func sortTwins(lanes []Lane) {
+	kind := func(l Lane) string { name, _, _ := strings.Cut(l.Name, " #"); return name }
+	first := map[string]int{}
+	for i, l := range slices.Backward(lanes) {
+		first[kind(l)] = i
+	}
+	slices.SortStableFunc(lanes, func(a, b Lane) int {
+		return cmp.Or(cmp.Compare(first[kind(a)], first[kind(b)]), compareNatural(a.Name, b.Name))
+	})
 }
 
 func stateOf(s trace.GoState) State {

@@ -11,7 +11,7 @@ import (
 // A Schedule is what Go's scheduler did during a trace, three ways on one clock.
 type Schedule struct {
 	// Goroutines has a lane for each goroutine of the program, in order of
-	// creation: [Running] (its label says on which processor), [Runnable],
+	// creation, but those of one name side by side: [Running] (its label says on which processor), [Runnable],
 	// [Blocked] and [Syscall] (labelled with the reason). A goroutine that was
 	// blocked throughout is left out.
 	Goroutines *Timeline

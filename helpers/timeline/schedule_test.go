@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/trace"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -263,8 +264,16 @@ func TestNames(t *testing.T) {
 			t.Errorf("no lane %q", name)
 		}
 	}
-	if len(s.Goroutines.Lanes) != 7 {
-		t.Errorf("%d lanes, want 7", len(s.Goroutines.Lanes))
+	var order []string
+	for _, l := range s.Goroutines.Lanes {
+		order = append(order, l.Name)
+	}
+	if len(order) != 7 {
+		t.Errorf("%d lanes, want 7", len(order))
+	}
+	named := slices.Index(order, "timeline_test.namedFunction")
+	if named < 0 || order[named+1] != order[named]+" #2" || order[named+2] != order[named]+" #3" {
+		t.Errorf("the lanes are %q, want those of one name side by side, by number", order)
 	}
 	if t.Failed() {
 		t.Logf("\n%v", s.Goroutines)
