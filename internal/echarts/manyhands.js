@@ -34,11 +34,13 @@
   // Without quotes, which ECharts does not escape in an SVG.
   const font = "system-ui, -apple-system, Segoe UI, Noto Sans, Liberation Sans, sans-serif";
 
+  // The labels of an axis name the font once more: ECharts would measure them in another than it draws them in, and
+  // cut them off.
   function theme(c) {
     const axis = {
       axisLine: { lineStyle: { color: c.faint } },
       axisTick: { lineStyle: { color: c.faint } },
-      axisLabel: { color: c.muted, fontSize: 12, hideOverlap: true },
+      axisLabel: { color: c.muted, fontSize: 12, fontFamily: font, hideOverlap: true },
       nameTextStyle: { color: c.muted, fontSize: 12 },
       splitLine: { lineStyle: { color: c.grid } },
       minorSplitLine: { lineStyle: { color: c.grid } },
@@ -50,7 +52,7 @@
       valueAxis: axis,
       logAxis: axis,
       categoryAxis: Object.assign({}, axis, {
-        axisLabel: { color: c.text, fontSize: 12, lineHeight: 14 },
+        axisLabel: { color: c.text, fontSize: 12, fontFamily: font, lineHeight: 14 },
         axisTick: { show: false },
         splitLine: { show: false },
       }),
