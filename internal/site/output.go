@@ -114,17 +114,13 @@ func (d *document) display(o notebook.Output) (string, error) {
 		return figure, err
 	}
 	if source, ok := o.Data["text/html"].(string); ok && len(source) <= maxHTML {
-		shown, err := d.fragment(source, false)
-		if err != nil {
-			return "", fmt.Errorf("text/html: %w", err)
-		}
-		return `<div class="rich">` + shown + "</div>", nil
+		return rich("text/html", source, d.fragment)
 	}
 	if picture, ok, err := d.picture(o.Data); ok || err != nil {
 		return picture, err
 	}
 	if source, ok := o.Data["text/markdown"].(string); ok && len(source) <= maxHTML {
-		return d.markdown(source, false)
+		return rich("text/markdown", source, d.markdown)
 	}
 	for _, mime := range []string{"text/latex", "text/plain"} {
 		if text, ok := o.Data[mime].(string); ok {
@@ -139,6 +135,15 @@ func (d *document) display(o notebook.Output) (string, error) {
 		return "", nil
 	}
 	return `<p class="remark">This output can only be seen in the notebook.</p>`, nil
+}
+
+// rich frames an output of the given type, as render renders its source.
+func rich(mime, source string, render func(source string, own bool) (string, error)) (string, error) {
+	shown, err := render(source, false)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", mime, err)
+	}
+	return `<div class="rich">` + shown + "</div>", nil
 }
 
 // picture shows the best of the pictures in a MIME bundle.
