@@ -68,10 +68,11 @@ func warmOnce(ctx context.Context, c *course.Course, source, mark []byte, file s
 	return write(file, mark, 0o644)
 }
 
-// helpers lists the import paths of the packages that cells may import.
+// helpers lists the import paths of the packages that cells may import, and of
+// the one that names the other libraries that they use.
 func helpers(ctx context.Context, c *course.Course) ([]string, error) {
 	list, err := goOutput(ctx, c.Root, environment(c),
-		"list", "-f", `{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}`, "./helpers/...")
+		"list", "-f", `{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}`, "./helpers/...", "./lessons/...")
 	if err != nil {
 		return nil, fmt.Errorf("list the helpers: %w", err)
 	}

@@ -138,7 +138,7 @@ func (d *document) display(o notebook.Output) (string, error) {
 }
 
 // rich frames an output of the given type, as render renders its source.
-func rich(mime, source string, render func(source string, own bool) (string, error)) (string, error) {
+func rich(mime, source string, render func(source string, prose bool) (string, error)) (string, error) {
 	shown, err := render(source, false)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", mime, err)
