@@ -16,17 +16,20 @@ import (
 // "stock" is the same cell under the settings with which GoNB installs itself.
 func BenchmarkCell(b *testing.B) {
 	stock := kernel.Spec{
-		Argv: []string{filepath.Join(toolchain.Bin, "gonb"), "-kernel", "{connection_file}"},
+		Argv: []string{filepath.Join(toolchain.Bin, "gonb"), "-kernel", "{connection_file}", "-go_work=" + here.Root},
 		Env:  []string{"PATH=" + toolchain.Bin + ":" + os.Getenv("PATH"), "GOFLAGS=", mark},
 	}
 	for _, cell := range []struct{ name, imports, body string }{
 		{"trivial", `import "fmt"`, `fmt.Println("hello", time)`},
+		{"chart", "import (\n\"manyhands/helpers/chart\"\n\"manyhands/helpers/measure\"\n)",
+			`chart.Bars(measure.Compare(measure.Samples("a", 1, 2, 3), measure.Samples("b", time, 2, 2))).Show()`},
 		{"net-http", "import (\n\"fmt\"\n\"net/http\"\n)", `fmt.Println(http.StatusText(200), time)`},
 	} {
 		b.Run(cell.name, func(b *testing.B) {
 			ours, theirs := open(b, spec()), open(b, stock)
 			dir := b.TempDir()
 			command(b, dir, "go", "mod", "init", "plain")
+			command(b, dir, "go", "work", "init", ".", here.Root)
 			var times [3][]float64
 			clock := func(i int, f func()) {
 				start := time.Now()
@@ -87,7 +90,7 @@ func open(b *testing.B, s kernel.Spec) *kernel.Kernel {
 func command(b *testing.B, dir, name string, args ...string) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOGC=400", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOGC=400", "GOWORK=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
