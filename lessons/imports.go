@@ -8,6 +8,5 @@ import (
 	_ "github.com/alitto/pond/v2"         // lesson 04: a production pool, well kept and without dependencies
 	_ "github.com/shirou/gopsutil/v4/mem" // lesson 00: how much memory the machine has
 	_ "golang.org/x/sync/errgroup"        // lesson 04
-	_ "golang.org/x/sync/semaphore"       // lesson 05
 	_ "golang.org/x/time/rate"            // lesson 05
 )
