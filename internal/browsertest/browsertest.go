@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +21,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"manyhands/internal/testparts"
 )
 
 // A Tab is a page in a browser of its own, with a fresh profile.
@@ -34,21 +35,11 @@ type Tab struct {
 	requests []string
 }
 
-// Find returns the path of Chromium, or skips the test where there is none;
-// it fails the test where MANYHANDS_TEST_ALL=1 says that all parts are there.
+// Find returns the path of Chromium, or ends the test where there is none, as
+// testparts says.
 func Find(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const missing = "no chromium, chromium-browser or google-chrome on PATH: apt-get install chromium"
-	if os.Getenv("MANYHANDS_TEST_ALL") == "1" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
+	return testparts.Program(t, "apt-get install chromium", "chromium", "chromium-browser", "google-chrome")
 }
 
 // Open starts a browser that ends with the test.

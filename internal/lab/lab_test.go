@@ -27,6 +27,7 @@ import (
 	"manyhands/internal/lab"
 	"manyhands/internal/progress"
 	"manyhands/internal/pyenv"
+	"manyhands/internal/testparts"
 )
 
 func TestMain(m *testing.M) {
@@ -34,15 +35,6 @@ func TestMain(m *testing.M) {
 		http.DefaultClient.CloseIdleConnections()
 		os.Exit(code)
 	}))
-}
-
-// missing skips the test, or fails it where all parts have to be there.
-func missing(t *testing.T, what any) {
-	t.Helper()
-	if os.Getenv("MANYHANDS_TEST_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // newCourse is a course in a folder with an awkward name: a copy of this one's
@@ -101,7 +93,7 @@ func borrow(t *testing.T, c *course.Course) {
 		t.Fatal(err)
 	}
 	if _, err := pyenv.Find(t.Context()); err != nil {
-		missing(t, err)
+		testparts.Missing(t, err)
 	}
 	p := progress.New(t.Output())
 	defer p.Wait()

@@ -15,23 +15,8 @@ import (
 
 	"manyhands/internal/lesson"
 	"manyhands/internal/notebook"
+	"manyhands/internal/testparts"
 )
-
-// python returns a Python that has the module, or skips the test; with MANYHANDS_TEST_ALL=1 it fails instead.
-func python(t *testing.T, module string) string {
-	t.Helper()
-	for _, path := range []string{os.Getenv("MANYHANDS_PYTHON"), "../../.venv/bin/python", "python3"} {
-		if path != "" && exec.Command(path, "-c", "import "+module).Run() == nil {
-			return path
-		}
-	}
-	missing := "no Python with " + module + " found in $MANYHANDS_PYTHON, .venv or PATH; get it with: go run . lab"
-	if os.Getenv("MANYHANDS_TEST_ALL") == "1" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
 
 // opened is what Jupytext makes of a lesson.
 type opened struct {
@@ -57,7 +42,7 @@ print(json.dumps([opened(text) for text in json.load(open(sys.argv[1]))]))
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), python(t, "jupytext"), "-W", "ignore", "-c", program, path)
+	cmd := exec.CommandContext(t.Context(), testparts.Python(t), "-W", "ignore", "-c", program, path)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -7,23 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// python returns a Python that has the module, or skips the test; with MANYHANDS_TEST_ALL=1 it fails instead.
-func python(t *testing.T, module string) string {
-	t.Helper()
-	for _, path := range []string{os.Getenv("MANYHANDS_PYTHON"), "../../.venv/bin/python", "python3"} {
-		if path != "" && exec.Command(path, "-c", "import "+module).Run() == nil {
-			return path
-		}
-	}
-	missing := "no Python with " + module + " found in $MANYHANDS_PYTHON, .venv or PATH; get it with: go run . lab"
-	if os.Getenv("MANYHANDS_TEST_ALL") == "1" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
+	"manyhands/internal/testparts"
+)
 
 // ask runs a Python program that turns a list of notebooks (JSON texts) into a list of answers.
 func ask(t *testing.T, program string, notebooks []string) []string {
@@ -36,7 +22,7 @@ func ask(t *testing.T, program string, notebooks []string) []string {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), python(t, "nbformat"), "-W", "ignore", "-c",
+	cmd := exec.CommandContext(t.Context(), testparts.Python(t), "-W", "ignore", "-c",
 		"import json, sys, nbformat.v4\n"+program+"\nprint(json.dumps([answer(s) for s in json.load(open(sys.argv[1]))]))", path)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

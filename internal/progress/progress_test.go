@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"manyhands/internal/progress"
+	"manyhands/internal/testparts"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,13 +83,7 @@ func TestBarsOnATerminal(t *testing.T) {
 		p.Wait()
 		return
 	}
-	script, err := exec.LookPath("script")
-	if err != nil {
-		if os.Getenv("MANYHANDS_TEST_ALL") != "" {
-			t.Fatal("script(1) is missing: apt-get install bsdutils")
-		}
-		t.Skip("script(1) is missing, so there is no terminal to draw on")
-	}
+	script := testparts.Program(t, "apt-get install bsdutils", "script")
 	cmd := exec.Command(script, "-qec", "stty cols 100 rows 30; "+os.Args[0]+" -test.run=^TestBarsOnATerminal$", os.DevNull)
 	cmd.Env = append(os.Environ(), "PROGRESS_ON_TERMINAL=1", "TERM=xterm")
 	seen, err := cmd.CombinedOutput()

@@ -223,7 +223,9 @@ var offline = regexp.MustCompile(`(?i)name resolution|not known|unreachable|refu
 // holds the program's last words and where the rest stands.
 func (b *building) run(ctx context.Context, line func(string), name string, args ...string) error {
 	cmd := Command(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "PIP_TARGET=", "PIP_PREFIX=", "PIP_ROOT=") // a user's own would lead out of .venv
+	cmd.Env = append(os.Environ(),
+		"PIP_TARGET=", "PIP_PREFIX=", "PIP_ROOT=", // a user's own would lead out of .venv
+		"UV_SYSTEM_CERTS=true", "UV_NATIVE_TLS=true") // schools stand behind proxies with certificates of their own; uv's new and old name
 	var said bytes.Buffer
 	r, w := io.Pipe()
 	cmd.Stdout = io.MultiWriter(b.log, &said, w)

@@ -20,18 +20,10 @@ import (
 	"manyhands/internal/course"
 	"manyhands/internal/progress"
 	"manyhands/internal/pyenv"
+	"manyhands/internal/testparts"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// missing skips the test, or fails it where all parts have to be there.
-func missing(t *testing.T, what any) {
-	t.Helper()
-	if os.Getenv("MANYHANDS_TEST_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
@@ -45,9 +37,9 @@ func write(t *testing.T, path, text string) {
 func newCourse(t *testing.T) *course.Course {
 	t.Helper()
 	if python, err := pyenv.Find(t.Context()); err != nil {
-		missing(t, err)
+		testparts.Missing(t, err)
 	} else if !python.HasVenv {
-		missing(t, "Python's venv module is missing: apt-get install python3-venv")
+		testparts.Missing(t, "Python's venv module is missing: apt-get install python3-venv")
 	}
 	c := &course.Course{Root: filepath.Join(t.TempDir(), "Ann's course")}
 	var wheel bytes.Buffer
@@ -161,7 +153,7 @@ func TestTamperedPackage(t *testing.T) {
 
 func TestEnsureWithUV(t *testing.T) {
 	if _, err := exec.LookPath("uv"); err != nil {
-		missing(t, "uv is missing: pip install uv")
+		testparts.Missing(t, "uv is missing: pip install uv")
 	}
 	c := newCourse(t)
 	if said, err := ensure(t, c); err != nil || !strings.Contains(said, "uv") {
@@ -204,7 +196,7 @@ func withoutUV(t *testing.T) {
 	}
 	t.Setenv("PATH", filepath.Dir(python.Path)+":/usr/bin:/bin")
 	if _, err := exec.LookPath("uv"); err == nil {
-		missing(t, "uv stands beside Python, so it cannot be hidden")
+		testparts.Missing(t, "uv stands beside Python, so it cannot be hidden")
 	}
 }
 
