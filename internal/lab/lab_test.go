@@ -349,13 +349,16 @@ func runCell(t *testing.T, server, token, source string) (printed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
+	// The reply and the outputs come on two channels, in no order: the cell is
+	// done when it is answered and the kernel has said that it is idle again.
+	for answered, idle := false, false; !answered || !idle; {
 		var m struct {
 			Header  struct{ Msg_type string }
 			Parent  struct{ Msg_id string } `json:"parent_header"`
 			Content struct {
-				Text   string
-				EValue string
+				Text            string
+				EValue          string
+				Execution_state string
 			}
 		}
 		if err := websocket.JSON.Receive(ws, &m); err != nil {
@@ -370,9 +373,12 @@ func runCell(t *testing.T, server, token, source string) (printed string) {
 		case "error":
 			t.Errorf("the cell failed: %s", m.Content.EValue)
 		case "execute_reply":
-			return printed
+			answered = true
+		case "status":
+			idle = m.Content.Execution_state == "idle"
 		}
 	}
+	return printed
 }
 
 func TestTakenPort(t *testing.T) {
