@@ -116,7 +116,7 @@ func (v *siteCommand) Run(ctx context.Context, c *course.Course) error {
 	}
 	return site.Serve(ctx, v.Out, net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Port)), site.ServeOptions{
 		Ready: func(url string) { fmt.Println("the pages are at", url, "(Ctrl-C ends)") },
-		Watch: []string{c.Path("notebooks")},
+		Watch: []string{c.Path("notebooks"), c.Path("lessons")},
 		Changed: func(ctx context.Context) {
 			if err := v.render(ctx, c); err != nil {
 				fmt.Fprintln(os.Stderr, "manyhands:", err)

@@ -63,7 +63,7 @@ const faint = `() => {
 func TestInABrowser(t *testing.T) {
 	dir := render(t, sampleCourse(t), site.Options{})
 	tab := browsertest.Open(t)
-	for _, page := range []string{"index.html", "01-serial.html", "02-threads.html"} {
+	for _, page := range []string{"index.html", "01-serial.html", "02-threads.html", "guide.html", "edition.html"} {
 		tab.Do(chromedp.Navigate(fileURL(dir, page)))
 		for _, scheme := range []string{"light", "dark"} {
 			prefer(tab, scheme)
@@ -82,7 +82,7 @@ func TestInABrowser(t *testing.T) {
 	for _, wrong := range tab.Wrong() {
 		t.Error(wrong)
 	}
-	if len(tab.Requests()) < 3*4 { // each page, its style sheet and its scripts
+	if len(tab.Requests()) < 5*5 { // each page, its style sheet and its scripts
 		t.Errorf("the pages ask for nothing but %s", tab.Requests())
 	}
 	tab.CheckRequests(fileURL(dir) + "/")
@@ -140,7 +140,7 @@ func TestWithoutScripts(t *testing.T) {
 		}
 	}
 	count("pictures of charts", ".mh-plot svg", 2, "e.getBoundingClientRect().height > 50")
-	count("controls that do nothing", "#theme, .copy", 0, "e.checkVisibility()")
+	count("controls that do nothing", "#theme, #search, .copy", 0, "e.checkVisibility()")
 	tab.Do(chromedp.Click[string]("[popovertarget=lessons]"))
 	count("lessons to choose from", "#lessons li a", 3, "e.checkVisibility()")
 }

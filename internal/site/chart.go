@@ -51,7 +51,7 @@ func (d *document) chart(o notebook.Output) (shown string, ok bool, err error) {
 	}
 	f := figure{
 		Kind: chart.Kind, Title: chart.Title, Description: chart.Description, Note: chart.Note,
-		Columns: chart.Table.Columns, Rows: chart.Table.Rows, Edition: d.edition,
+		Columns: chart.Table.Columns, Rows: chart.Table.Rows, Edition: d.Edition,
 	}
 	svg, drawn := echarts.Picture(o)
 	// In an option, ECharts takes strings for HTML: a stranger's stays a picture.

@@ -205,6 +205,9 @@ func (f *fragment) link(n *html.Node) error {
 // that has no page yet.
 func (f *fragment) internal(to *url.URL) (string, error) {
 	base := path.Base(to.Path)
+	if path.Join("lessons", strings.TrimPrefix(to.Path, "../lessons/")) == guideFile {
+		base = "guide.html"
+	}
 	if name, ok := cutAnySuffix(base, ".md", ".ipynb", ".html"); ok {
 		if f.site.pages[name] {
 			if to.Fragment == "" {
@@ -218,7 +221,7 @@ func (f *fragment) internal(to *url.URL) (string, error) {
 			return "", nil
 		}
 	}
-	return f.site.copy(to.Path)
+	return f.site.copy(f.folder, to.Path)
 }
 
 // image copies a picture into the site. One from another server becomes a
@@ -249,7 +252,7 @@ func (f *fragment) image(n *html.Node) error {
 	case from.Scheme != "" || from.Host != "" || from.Path == "":
 		err = fmt.Errorf("picture %q: not a file of the course", src)
 	default:
-		src, err = f.site.copy(from.Path)
+		src, err = f.site.copy(f.folder, from.Path)
 	}
 	if err != nil {
 		return f.broken(n, err)

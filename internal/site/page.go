@@ -22,6 +22,7 @@ type entry struct {
 	Lede    string   // its first paragraph
 	Minutes int      // 0: not given
 	Needs   []string // the names of the lessons that it builds on
+	Edition edition
 }
 
 // Number is the lesson's number, "02", which every list shows before its title.
@@ -38,12 +39,13 @@ func pageFile(name string) string { return name + ".html" }
 // edition tells on which machine a notebook's figures were measured; build
 // writes it into the notebook.
 type edition struct {
-	CPU   string `json:"cpu"`
-	Cores int    `json:"cores"`
-	Go    string `json:"go"`
-	GoNB  string `json:"gonb"`
-	OS    string `json:"os"`
-	Date  string `json:"date"` // RFC 3339, or its date alone
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory int    `json:"memory"` // GiB
+	Go     string `json:"go"`
+	GoNB   string `json:"gonb"`
+	OS     string `json:"os"`
+	Date   string `json:"date"` // RFC 3339, or its date alone
 }
 
 // Day is the date as readers say it, "21 November 2026".
@@ -86,7 +88,7 @@ func aboutNotebook(nb *notebook.Notebook) about {
 func newEntry(name string, nb *notebook.Notebook) entry {
 	title, _ := nb.Metadata["title"].(string)
 	a := aboutNotebook(nb)
-	e := entry{Name: name, Title: cmp.Or(title, name), Minutes: a.Minutes, Needs: a.Needs}
+	e := entry{Name: name, Title: cmp.Or(title, name), Minutes: a.Minutes, Needs: a.Needs, Edition: a.Edition}
 	if len(nb.Cells) == 0 || nb.Cells[0].Type != notebook.Markdown {
 		return e
 	}
@@ -135,8 +137,8 @@ type document struct {
 	site     *site
 	nb       *notebook.Notebook
 	language language
-	edition  edition
-	cell     int // the index of the one being rendered
+	folder   string // the folder of the course that its links start from
+	cell     int    // the index of the one being rendered
 	ids      map[string]bool
 	toc      []heading
 	level    int               // of the heading before
@@ -158,7 +160,7 @@ func (d *document) refers(page, id string) {
 
 func newDocument(s *site, e entry, nb *notebook.Notebook) *document {
 	d := &document{
-		entry: e, site: s, nb: nb, language: kernelLanguage(nb), edition: aboutNotebook(nb).Edition,
+		entry: e, site: s, nb: nb, language: kernelLanguage(nb), folder: "notebooks",
 		ids: map[string]bool{}, pictures: map[[32]byte]bool{}, level: 1,
 	}
 	for _, id := range pageIDs {

@@ -207,9 +207,18 @@ minutes: 30
 Not built yet.
 `
 
+const guide = `# How to write a lesson
+
+Read [the model](02-threads.md#one-goroutine-for-each-call) and [the tags](tags.txt) first.
+
+## The shape
+
+A question that the reader can answer wrongly.
+`
+
 // edition is what the build writes into a notebook.
 var edition = map[string]any{
-	"cpu": "AMD EPYC 9354P", "cores": 2, "go": "go1.26.8", "gonb": "v0.11.4", "date": "2026-11-21T20:10:00Z", "os": "Linux",
+	"cpu": "AMD EPYC 9354P", "cores": 2, "go": "go1.26.8", "gonb": "v0.11.4", "date": "2026-11-21T20:10:00Z", "os": "Linux", "memory": 23,
 }
 
 // sample is three lessons as notebooks with the outputs of a real run, charts
@@ -337,6 +346,9 @@ func sampleCourse(t testing.TB) *course.Course {
 	}
 	c := newCourse(t, notebooks)
 	writeFile(t, c.Path("lessons", "07-processes.md"), processes)
+	writeFile(t, c.Path("lessons", "02-threads.md"), threads)
+	writeFile(t, c.Path("lessons", "README.md"), guide)
+	writeFile(t, c.Path("lessons", "tags.txt"), "hint")
 	return c
 }
 

@@ -1,7 +1,7 @@
 // Package site renders the course's executed notebooks as a static site that
 // people would rather read than the notebooks: it opens from a disk, a phone,
 // a school's server or paper, asks nothing of any other server, and needs
-// JavaScript only for what is pleasant (live charts, copy buttons, a theme).
+// JavaScript only for what is pleasant (search, live charts, copy buttons, a theme).
 //
 // Rendering is Go alone: goldmark for Markdown, chroma for code, html/template
 // for the pages around them. The same notebooks give the same bytes.
@@ -53,7 +53,8 @@ type Options struct {
 const maxFile = 20 << 20
 
 // Render renders the course's notebooks into the folder out: index.html, one
-// page a lesson, and what they need. out is made where it does not exist; it
+// page a lesson, edition.html with where all was measured, guide.html where
+// the course has an authors' guide, and what they need. out is made where it does not exist; it
 // must be empty or hold a site that Render wrote. Files there that are not the
 // site's stay. A file whose content does not change is not touched, and on an
 // error (the notebook and the cell are named) nothing changes at all.
@@ -100,7 +101,8 @@ type site struct {
 	tree    *tree
 	policy  *bluemonday.Policy // nil: the notebooks are trusted
 	entries []entry
-	pages   map[string]bool // the names of lessons that get a page
+	guide   string          // the source of the authors' guide; empty: none
+	pages   map[string]bool // what has a page that lessons may link to, by name
 	sources map[string]bool // the names of lessons that have a source
 }
 
@@ -112,6 +114,9 @@ func (s *site) list(ctx context.Context, c *course.Course, notebooks []string) e
 	}
 	for _, file := range lessons {
 		s.sources[stem(file)] = true
+	}
+	if err := s.readGuide(); err != nil {
+		return err
 	}
 	s.entries = make([]entry, len(notebooks))
 	for _, file := range notebooks {
@@ -130,11 +135,13 @@ func (s *site) list(ctx context.Context, c *course.Course, notebooks []string) e
 // rendered is what the rest of the site needs to know of a page: only this
 // stays in memory.
 type rendered struct {
-	ids     map[string]bool
-	targets []target
-	at      func(cell int, err error) error
-	lanes   *figure
-	charts  bool
+	name     string
+	ids      map[string]bool
+	targets  []target
+	at       func(cell int, err error) error
+	lanes    *figure
+	charts   bool
+	sections []section
 }
 
 func (s *site) render(ctx context.Context, notebooks []string) error {
@@ -154,10 +161,17 @@ func (s *site) render(ctx context.Context, notebooks []string) error {
 	if err != nil {
 		return err
 	}
+	if s.guide != "" {
+		guide, err := s.guidePage()
+		if err != nil {
+			return err
+		}
+		all = append(all, guide)
+	}
 	if err := s.checkTargets(all); err != nil {
 		return err
 	}
-	return errors.Join(s.index(all), s.assets(all))
+	return errors.Join(s.index(all), s.editionPage(), s.searchIndex(all), s.assets(all))
 }
 
 // each calls do for 0 to n-1, as many at once as there are cores, and stops at
@@ -191,8 +205,12 @@ func (s *site) lesson(i int, file string) (rendered, error) {
 	if err != nil {
 		return rendered{}, err
 	}
+	sections, err := d.sections(body)
+	if err != nil {
+		return rendered{}, err
+	}
 	p := s.page(i)
-	p.Body, p.Contents, p.Charts, p.Edition = template.HTML(body), d.toc, d.charts, d.edition
+	p.Body, p.Contents, p.Charts = template.HTML(body), d.toc, d.charts
 	p.Notebook = "notebooks/" + d.Name + ".ipynb"
 	if err := s.tree.write(p.Notebook, source); err != nil {
 		return rendered{}, err
@@ -200,7 +218,7 @@ func (s *site) lesson(i int, file string) (rendered, error) {
 	if err := s.execute("lesson.html", d.URL(), p); err != nil {
 		return rendered{}, err
 	}
-	return rendered{d.ids, d.targets, d.at, d.lanes, d.charts}, nil
+	return rendered{d.Name, d.ids, d.targets, d.at, d.lanes, d.charts, sections}, nil
 }
 
 // checkTargets finds the links to headings that are not there, on the same
@@ -210,8 +228,8 @@ func (s *site) checkTargets(all []rendered) error {
 		return nil
 	}
 	ids := make(map[string]map[string]bool, len(all))
-	for i, e := range s.entries {
-		ids[e.Name] = all[i].ids
+	for _, r := range all {
+		ids[r.name] = r.ids
 	}
 	var errs []error
 	for _, r := range all {
@@ -225,10 +243,10 @@ func (s *site) checkTargets(all []rendered) error {
 }
 
 // copy puts a file of the course into the site and returns its address there;
-// the name is relative to the folder of the notebooks.
-func (s *site) copy(name string) (string, error) {
+// the name is relative to a folder of the course.
+func (s *site) copy(folder, name string) (string, error) {
 	fail := func(err error) (string, error) { return "", fmt.Errorf("link to %q: %w", name, err) }
-	inside := path.Join("notebooks", name)
+	inside := path.Join(folder, name)
 	switch {
 	case s.opt.Untrusted:
 		return fail(errors.New("files of the course stay where they are"))

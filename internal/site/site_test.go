@@ -119,8 +119,8 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 			ids[name], links[name] = checkPage(t, name, content)
 		}
 	}
-	if len(ids) != 4 {
-		t.Fatalf("%d pages instead of 4", len(ids))
+	if len(ids) != 6 {
+		t.Fatalf("%d pages instead of 6", len(ids))
 	}
 	for page, links := range links {
 		for _, link := range links {

@@ -16,7 +16,7 @@ var templateFiles embed.FS
 var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
 
 // pageIDs are the ids of the templates, which no cell may take.
-var pageIDs = []string{"content", "lessons", "contents", "theme", "run"}
+var pageIDs = []string{"content", "lessons", "contents", "theme", "run", "search", "query", "results", "found"}
 
 // page is what the templates are given.
 type page struct {
@@ -32,8 +32,10 @@ type page struct {
 	Body      template.HTML
 	Charts    bool
 	Untrusted bool
-	Edition   edition
 	Notebook  string  // the address of the notebook
+	Source    string  // the path of what the page is written in; empty: not the course's
+	Measured  []entry // edition: all lessons
+	Guide     bool    // there is an authors' guide
 	Front     *figure // front page: a recorded timeline
 	FrontFrom *entry  // and the lesson it is from
 	Time      string  // front page: how long all lessons take
@@ -47,11 +49,14 @@ const nearby = 30
 // page returns what the page of lesson i says of the site; -1 is the front page.
 func (s *site) page(i int) page {
 	from, to := max(0, i-nearby), min(len(s.entries), max(i, 0)+nearby+1)
-	p := page{Lessons: s.entries[from:to], All: len(s.entries), Untrusted: s.opt.Untrusted}
+	p := page{Lessons: s.entries[from:to], All: len(s.entries), Untrusted: s.opt.Untrusted, Guide: s.guide != ""}
 	if i < 0 {
 		return p
 	}
 	p.entry = s.entries[i]
+	if s.sources[p.Name] && !p.Untrusted {
+		p.Source = "lessons/" + p.Name + ".md"
+	}
 	for _, e := range s.entries {
 		if slices.Contains(p.Needs, e.Name) {
 			p.BuildsOn = append(p.BuildsOn, e)

@@ -88,6 +88,39 @@
   }
   document.querySelector("#lessons [aria-current]")?.scrollIntoView({ block: "nearest" });
 
+  // ---- The lessons read to their end, kept in this browser only ----
+  const kept = "manyhands-read";
+  let read = [];
+  try {
+    read = JSON.parse(localStorage.getItem(kept) ?? "[]");
+    if (!Array.isArray(read)) read = [];
+  } catch {} // refused, or not ours
+  const tick = () => {
+    for (const name of document.querySelectorAll("#lessons a .name, .lessons a .name")) {
+      if (!read.includes(name.closest("a").getAttribute("href")) || name.querySelector(".tick")) continue;
+      const mark = document.createElement("span");
+      mark.className = "tick";
+      mark.setAttribute("role", "img");
+      mark.setAttribute("aria-label", "read");
+      mark.textContent = "\u2713";
+      name.append(" ", mark);
+    }
+  };
+  tick();
+  const lesson = document.querySelector("#lessons [aria-current]")?.getAttribute("href");
+  const end = document.querySelector(".run");
+  if (lesson && end && !read.includes(lesson)) {
+    new IntersectionObserver(([entry], observer) => {
+      if (!entry.isIntersecting) return;
+      observer.disconnect();
+      read.push(lesson);
+      try {
+        localStorage.setItem(kept, JSON.stringify(read));
+      } catch {} // refused: the tick holds for this page
+      tick();
+    }).observe(end);
+  }
+
   // ---- Only what scrolls is a stop for the keyboard ----
   const stops = document.querySelectorAll("pre[tabindex], .scroll[tabindex]");
   const measure = () => {
