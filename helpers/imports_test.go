@@ -33,6 +33,8 @@ var allowed = map[string]string{
 		golang.org/x/sys/unix github.com/janpfeifer/gonb/gonbui/protocol`,
 	"server": `image/jpeg golang.org/x/sync/semaphore golang.org/x/time/rate =net/http
 		manyhands/helpers/timeline manyhands/helpers/workload`,
+	"process": `bufio bytes context encoding encoding/binary encoding/gob maps os/exec path/filepath sort strings
+		golang.org/x/sys/unix`,
 	"chart": `html text/tabwriter manyhands/helpers/display manyhands/helpers/ledger manyhands/helpers/measure
 		manyhands/helpers/timeline`,
 }

@@ -45,7 +45,7 @@ func TestALessonInJupyterLab(t *testing.T) {
 	tab := browsertest.Open(t)
 	tab.Do(chromedp.EmulateViewport(1400, 1000),
 		chromedp.Navigate(server+"lab?token="+token))
-	tab.Wait(40*time.Second, `document.querySelectorAll(".jp-Notebook .jp-CodeCell").length > 0 && !document.querySelector(".jp-Spinner") && `+idle)
+	tab.Wait(3*time.Minute, `document.querySelectorAll(".jp-Notebook .jp-CodeCell").length > 0 && !document.querySelector(".jp-Spinner") && `+idle)
 	if n := browsertest.Call[int](tab, `() => document.querySelectorAll(".jp-Dialog").length`); n != 0 {
 		t.Errorf("%d dialogs stand between the student and the notebook", n)
 	}

@@ -1,0 +1,457 @@
+//go:build unix
+
+package process_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"manyhands/helpers/process"
+)
+
+var (
+	square = process.Register("square", func(_ context.Context, n int) (int, error) { return n * n, nil })
+
+	// unruly does as it is told.
+	unruly = process.Register("unruly", func(ctx context.Context, order string) (string, error) {
+		if path, ok := strings.CutPrefix(order, "report "); ok { // where it runs, and stays
+			if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0); err != nil {
+				return "", err
+			}
+			select {}
+		}
+		switch order {
+		case "fail":
+			return "", errors.New("it failed")
+		case "panic":
+			panic("it panicked")
+		case "exit":
+			os.Exit(7)
+		case "die":
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		case "garbage":
+			syscall.Write(3, []byte("this is not what the pipe is for"))
+			select {}
+		case "spin":
+			//lint:ignore SA5002 a task that never ends is what is wanted
+			for {
+			}
+		case "wait":
+			<-ctx.Done()
+			return "", errors.New("told to stop")
+		case "nest":
+			_, err := square.Start(process.Options{Workers: 1})
+			return "", err
+		case "share":
+			_, err := process.Share([]int{1})
+			return "", err
+		case "environment":
+			return strings.Join(os.Environ(), "\n"), nil
+		case "pid":
+			return fmt.Sprint(os.Getpid()), nil
+		}
+		return order, nil
+	})
+
+	// orphan says on stdout that it began, and never ends.
+	orphan = process.Register("orphan", func(_ context.Context, spin bool) (int, error) {
+		fmt.Println("in", os.Getpid(), "signal", deathSignal)
+		//lint:ignore SA5002 a task that never ends is what is wanted
+		for spin {
+		}
+		select {}
+	})
+
+	refused = process.Register("refused", func(_ context.Context, f func()) (int, error) { return 0, nil })
+	sends   = process.Register("sends", func(_ context.Context, _ int) (chan int, error) { return make(chan int), nil })
+	nothing = process.Register("nothing", func(_ context.Context, _ struct{}) (struct{}, error) { return struct{}{}, nil })
+	largest = process.Register("largest", func(_ context.Context, c chunk) (float64, error) {
+		return slices.Max(c.Array.Slice()[c.From:c.To]), nil
+	})
+	negate = process.Register("negate", func(_ context.Context, c chunk) (*process.Shared[float64], error) {
+		for i, v := range c.Array.Slice()[c.From:c.To] {
+			c.Array.Slice()[c.From+i] = -v
+		}
+		return c.Array, nil
+	})
+	total = process.Register("total", func(_ context.Context, values []float64) (float64, error) {
+		sum := 0.0
+		for _, v := range values {
+			sum += v
+		}
+		return sum, nil
+	})
+
+	// absent is unknown to workers.
+	absent = func() *process.Func[int, int] {
+		if os.Getenv("PROCESS_TEST_WITHOUT") != "" {
+			return nil
+		}
+		return process.Register("absent", func(_ context.Context, n int) (int, error) { return n, nil })
+	}()
+)
+
+type chunk struct {
+	Array    *process.Shared[float64]
+	From, To int
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv("PROCESS_TEST_ROLE"); role != "" {
+		os.Unsetenv("PROCESS_TEST_ROLE")
+		os.Exit(play(role))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// play is what the test's program does when a test starts it as another.
+func play(role string) int {
+	switch role {
+	case "parent":
+		pool, err := orphan.Start(process.Options{Workers: 2})
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		_, err = pool.Map(context.Background(), []bool{false, true})
+		fmt.Println("not reached", err)
+	case "few files":
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 16, Max: 16})
+		_, err := square.Start(process.Options{Workers: 9})
+		fmt.Println(err)
+		for err == nil || !strings.Contains(err.Error(), "no shared memory") {
+			_, err = process.NewShared[int](1)
+		}
+		fmt.Println(err)
+	case "late":
+		defer func() { fmt.Println(recover()) }()
+		process.Register("late", func(context.Context, int) (int, error) { return 0, nil })
+	}
+	return 0
+}
+
+// program prepares this test's program in another role.
+func program(t *testing.T, role string, env ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(append(os.Environ(), "PROCESS_TEST_ROLE="+role), env...)
+	return cmd
+}
+
+func start[In, Out any](t testing.TB, f *process.Func[In, Out], o process.Options) *process.Pool[In, Out] {
+	t.Helper()
+	p, err := f.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func TestMapKeepsOrder(t *testing.T) {
+	for _, fresh := range []bool{false, true} {
+		p := start(t, square, process.Options{Workers: 3, Fresh: fresh})
+		ins := []int{9, -2, 0, 4, 7, 1, 3}
+		outs, err := p.Map(t.Context(), ins)
+		if want := []int{81, 4, 0, 16, 49, 1, 9}; err != nil || !slices.Equal(outs, want) {
+			t.Errorf("fresh %v: %v, %v instead of %v", fresh, outs, err, want)
+		}
+	}
+}
+
+func TestWorkersAreReusedOrFresh(t *testing.T) {
+	for fresh, want := range map[bool]int{false: 1, true: 5} {
+		p := start(t, unruly, process.Options{Workers: 1, Fresh: fresh})
+		pids, err := p.Map(t.Context(), slices.Repeat([]string{"pid"}, 5))
+		slices.Sort(pids)
+		if got := len(slices.Compact(pids)); err != nil || got != want {
+			t.Errorf("fresh %v: 5 tasks ran in %d processes instead of %d (%v)", fresh, got, want, err)
+		}
+	}
+}
+
+func TestCompletedYieldsAsTheyCome(t *testing.T) {
+	p := start(t, unruly, process.Options{Workers: 2})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var order []int
+	for i, r := range p.Completed(ctx, []string{"wait", "a", "b"}) {
+		order = append(order, i)
+		if i == 2 {
+			cancel() // lets the first end, last
+		}
+		if i == 0 && !errors.Is(r.Err, context.Canceled) {
+			t.Errorf("the cancelled task: %v, %v", r.Value, r.Err)
+		}
+	}
+	if !slices.Equal(order, []int{1, 2, 0}) {
+		t.Errorf("came in order %v", order)
+	}
+	for range p.Completed(t.Context(), []string{"a", "spin", "spin"}) {
+		break
+	}
+	if out, err := p.Call(t.Context(), "after"); out != "after" || err != nil {
+		t.Errorf("after a break: %q, %v", out, err)
+	}
+}
+
+// TestFailures has one task of three fail in every way there is.
+func TestFailures(t *testing.T) {
+	limit := process.Options{Workers: 2, Limit: 300 * time.Millisecond, Grace: 20 * time.Millisecond}
+	tests := []struct {
+		order   string
+		options process.Options
+		is      error
+		says    string
+	}{
+		{"fail", process.Options{Workers: 2}, nil, "it failed"},
+		{"panic", process.Options{Workers: 2}, process.ErrPanicked, "it panicked\n\ngoroutine"},
+		{"exit", process.Options{Workers: 2}, process.ErrCrashed, "exit status 7"},
+		{"die", process.Options{Workers: 2}, process.ErrCrashed, "signal: killed"},
+		{"garbage", process.Options{Workers: 2}, process.ErrCrashed, "descriptor 3"},
+		{"spin", limit, process.ErrTooLong, "limit of 300ms"},
+		{"wait", limit, context.DeadlineExceeded, "limit of 300ms"},
+		{"nest", process.Options{Workers: 2}, nil, process.ErrInWorker.Error()},
+		{"share", process.Options{Workers: 2}, nil, "a worker cannot make shared memory"},
+	}
+	for _, test := range tests {
+		t.Run(test.order, func(t *testing.T) {
+			p := start(t, unruly, test.options)
+			for range 2 { // the second time on a pool made whole
+				outs, err := p.Map(t.Context(), []string{"before", test.order, "after"})
+				if !slices.Equal(outs, []string{"before", "", "after"}) {
+					t.Errorf("got %q", outs)
+				}
+				if err == nil || !strings.Contains(err.Error(), "task 1: process: unruly: ") || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("%v does not say %q", err, test.says)
+				}
+				if test.is != nil && !errors.Is(err, test.is) {
+					t.Errorf("%v is not %v", err, test.is)
+				}
+			}
+		})
+	}
+}
+
+// TestKilled kills a worker from outside, at work and at rest. At rest no task
+// is lost, though the next may come before the pool knows.
+func TestKilled(t *testing.T) {
+	p := start(t, unruly, process.Options{Workers: 1})
+	path := filepath.Join(t.TempDir(), "pid")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pids, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pids.Close()
+	for range 20 {
+		busy, queued := p.Submit(t.Context(), "report "+path), p.Submit(t.Context(), "pid")
+		kill(t, pids)
+		if _, err := busy.Wait(); !errors.Is(err, process.ErrCrashed) {
+			t.Fatalf("the task of the killed worker: %v", err)
+		}
+		pid, err := queued.Wait()
+		if err != nil {
+			t.Fatalf("the queued task: %v", err)
+		}
+		fmt.Fprintln(pids, pid)
+		kill(t, pids)
+	}
+	if out, err := p.Call(t.Context(), "alive"); out != "alive" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// kill kills the process whose number comes down the pipe.
+func kill(t *testing.T, r io.Reader) {
+	t.Helper()
+	var pid int
+	if _, err := fmt.Fscanln(r, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestManyCrashes(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	p := start(t, unruly, process.Options{Workers: 2})
+	crashed := 0
+	for _, r := range p.Completed(t.Context(), slices.Repeat([]string{"exit"}, n)) {
+		if errors.Is(r.Err, process.ErrCrashed) {
+			crashed++
+		}
+	}
+	if out, err := p.Call(t.Context(), "alive"); crashed != n || out != "alive" || err != nil {
+		t.Errorf("%d of %d crashed, then %q, %v", crashed, n, out, err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	p := start(t, unruly, process.Options{Workers: 1, Grace: 10 * time.Millisecond})
+	for _, order := range []string{"spin", "wait"} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		running, queued := p.Submit(ctx, order), p.Submit(ctx, "queued")
+		reason := errors.New("enough")
+		cancel(reason)
+		for _, f := range []*process.Future[string]{running, queued} {
+			if _, err := f.Wait(); !errors.Is(err, reason) {
+				t.Errorf("%s: %v", order, err)
+			}
+		}
+	}
+	if out, err := p.Call(t.Context(), "after"); out != "after" || err != nil {
+		t.Errorf("after: %q, %v", out, err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	p := start(t, unruly, process.Options{Workers: 1})
+	running, queued := p.Submit(t.Context(), "spin"), p.Submit(t.Context(), "queued")
+	p.Close()
+	p.Close()
+	for _, f := range []*process.Future[string]{running, queued, p.Submit(t.Context(), "late")} {
+		if _, err := f.Wait(); !errors.Is(err, process.ErrClosed) {
+			t.Error(err)
+		}
+	}
+}
+
+// TestParentKilled kills a program whose workers wait and spin, with and without
+// the signal that Linux sends. They hold its stdout, which ends with the last.
+func TestParentKilled(t *testing.T) {
+	for _, env := range []string{"PROCESS_TEST_SIGNAL=", "PROCESS_TEST_SIGNAL=off"} {
+		cmd := program(t, "parent", env)
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(stdout)
+		for range 2 {
+			if line, err := lines.ReadString('\n'); err != nil || !strings.HasPrefix(line, "in ") {
+				t.Fatalf("%q, %v", line, err)
+			}
+		}
+		cmd.Process.Kill()
+		if rest, err := io.ReadAll(lines); len(rest) > 0 || err != nil {
+			t.Errorf("%s: %q, %v", env, rest, err)
+		}
+		cmd.Wait()
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("GONB_PIPE", "/tmp/a")
+	t.Setenv("GONB_PIPE_BACK", "/tmp/b")
+	t.Setenv("OTHER", "stays")
+	p := start(t, unruly, process.Options{Workers: 1})
+	env, err := p.Call(t.Context(), "environment")
+	if err != nil || strings.Contains(env, "GONB_PIPE") || strings.Contains(env, "MANYHANDS_PROCESS") || !strings.Contains(env, "OTHER=stays") {
+		t.Errorf("%v\n%s", err, env)
+	}
+}
+
+func TestGobRefuses(t *testing.T) {
+	_, err := start(t, refused, process.Options{Workers: 1}).Call(t.Context(), func() {})
+	if err == nil || !strings.Contains(err.Error(), "the argument, *func(): gob cannot carry it") {
+		t.Error(err)
+	}
+	_, err = start(t, sends, process.Options{Workers: 1}).Call(t.Context(), 1)
+	if err == nil || !strings.Contains(err.Error(), "the result, chan int: gob cannot carry it") {
+		t.Error(err)
+	}
+	if _, err := start(t, nothing, process.Options{Workers: 1}).Call(t.Context(), struct{}{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	if _, err := square.Start(process.Options{Workers: -1}); err == nil || !strings.Contains(err.Error(), "negative") {
+		t.Error(err)
+	}
+	t.Setenv("PROCESS_TEST_WITHOUT", "1")
+	t.Setenv("PROCESS_TEST_ROLE", "nobody")
+	if _, err := absent.Start(process.Options{Workers: 2}); err == nil || !strings.Contains(err.Error(), `function "absent" is not registered`) {
+		t.Error(err)
+	}
+}
+
+// TestLimits runs in programs of their own, as it takes what the test needs.
+func TestLimits(t *testing.T) {
+	for role, says := range map[string][]string{
+		"few files": {"9 workers are more than the 16 files", "no shared memory: memfd_create: too many open files"},
+		"late":      {`"late" is registered too late`},
+	} {
+		out, err := program(t, role).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", role, err, out)
+		}
+		for _, s := range says {
+			if !strings.Contains(string(out), s) {
+				t.Errorf("%s does not say %q:\n%s", role, s, out)
+			}
+		}
+	}
+}
+
+func TestShared(t *testing.T) {
+	values := make([]float64, 100_000)
+	for i := range values {
+		values[i] = float64(i)
+	}
+	array, err := process.Share(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunks := []chunk{{array, 0, 10}, {array, 10, 50_000}, {array, 50_000, 100_000}}
+	maxima := start(t, largest, process.Options{Workers: 2})
+	if got, err := maxima.Map(t.Context(), chunks); err != nil || !slices.Equal(got, []float64{9, 49_999, 99_999}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	back, err := start(t, negate, process.Options{Workers: 2}).Map(t.Context(), chunks)
+	if err != nil || &back[0].Slice()[0] != &array.Slice()[0] {
+		t.Errorf("another array came back: %v", err)
+	}
+	for i, v := range array.Slice() {
+		if v != -float64(i) {
+			t.Fatalf("element %d is %v: workers wrote elsewhere", i, v)
+		}
+	}
+	if err := array.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := maxima.Call(t.Context(), chunks[0]); err == nil || !strings.Contains(err.Error(), "the shared memory is closed") {
+		t.Error(err)
+	}
+}
+
+func TestSharedRefuses(t *testing.T) {
+	for n, says := range map[int]string{0: "at least one", -1: "at least one", 1 << 45: "use fewer elements", math.MaxInt: "larger than any memory"} {
+		if _, err := process.NewShared[float64](n); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
