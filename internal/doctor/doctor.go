@@ -49,7 +49,7 @@ func (f Finding) String() string {
 }
 
 // limit is how long one part may take to be looked at.
-const limit = 5 * time.Second
+const limit = 30 * time.Second
 
 // Check looks at every part at once. It changes nothing, and takes as long as
 // the slowest program takes to tell its version.
