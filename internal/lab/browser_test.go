@@ -1,13 +1,18 @@
 package lab_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"manyhands/internal/browsertest"
 	"manyhands/internal/course"
@@ -15,87 +20,231 @@ import (
 	"manyhands/internal/notebook"
 )
 
-// TestALessonInJupyterLab does what a student does: opens the first lesson in
-// a browser, runs all cells, and looks at the charts.
-func TestALessonInJupyterLab(t *testing.T) {
+// A student is somebody at JupyterLab, in a browser, on a course of their own.
+type student struct {
+	*browsertest.Tab
+	t      *testing.T
+	course *course.Course
+	server string
+	token  string
+}
+
+// sitDown starts the lab on the notebooks, in their order, and waits until the
+// first of them is open with its kernel. The size of the work is a tenth of a
+// class's.
+func sitDown(t *testing.T, notebooks map[string]string) *student {
+	t.Helper()
 	browsertest.Find(t)
+	t.Setenv("MANYHANDS_SCALE", "0.1")
+	c := newCourse(t)
+	borrow(t, c)
+	if err := os.RemoveAll(c.Path("notebooks")); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range notebooks {
+		write(t, c.Path("notebooks", name), text)
+	}
+	r := start(t, c, lab.Options{})
+	t.Cleanup(r.stop)
+	s := &student{t: t, course: c}
+	s.server, s.token = r.address()
+	s.Tab = browsertest.Open(t)
+	s.Do(chromedp.EmulateViewport(1500, 1000), chromedp.Navigate(s.server+"lab?token="+s.token))
+	s.waitOpen()
+	return s
+}
+
+// openNotebook is true in the page once a notebook is open and its kernel has
+// nothing to do.
+const openNotebook = `!document.querySelector("#jupyterlab-splash") && document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0 && ` + idle
+
+// idle is true in the page when the open notebook has a kernel, and that has
+// nothing to do.
+const idle = `document.querySelector(".jp-Toolbar-kernelName")?.textContent === "Go (gonb)" &&
+	document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status === "idle"`
+
+func (s *student) waitOpen() {
+	s.t.Helper()
+	s.Wait(3*time.Minute, openNotebook)
+	if n := s.count(".jp-Dialog"); n != 0 {
+		s.t.Errorf("%d dialogs stand between the student and the notebook", n)
+	}
+}
+
+// open opens a notebook from the file browser.
+func (s *student) open(name string) {
+	s.t.Helper()
+	s.Do(chromedp.DoubleClick(`//*[contains(@class,"jp-DirListing-itemName")][.="` + name + `"]`))
+	s.waitOpen()
+}
+
+// close saves the notebook and closes its tab.
+func (s *student) close() {
+	s.t.Helper()
+	s.menu("File", "docmanager:save")
+	s.Wait(time.Minute, `!document.querySelector(".lm-DockPanel-tabBar .lm-mod-current.jp-mod-dirty")`)
+	s.menu("File", "application:close")
+	s.Wait(time.Minute, `!document.querySelector(".jp-Notebook")`)
+}
+
+// runAll clears all outputs, so that what is seen afterwards is new, runs all
+// cells and waits until they are done.
+func (s *student) runAll() {
+	s.t.Helper()
+	s.menu("Edit", "editmenu:clear-all")
+	s.Wait(time.Minute, `document.querySelectorAll(".jp-OutputArea-output").length === 0`)
+	s.menu("Run", "runmenu:run-all")
+	s.waitRun()
+}
+
+// waitRun waits until every cell that holds something has a number.
+func (s *student) waitRun() {
+	s.t.Helper()
+	s.Wait(4*time.Minute, `(() => {
+		const cells = [...document.querySelectorAll(".jp-CodeCell")].filter((cell) => cell.querySelector(".cm-content")?.textContent !== "");
+		return cells.length > 0 && cells.every((cell) => /\[\d+\]/.test(cell.querySelector(".jp-InputPrompt").textContent)) && `+idle+`;
+	})()`)
+}
+
+// menu chooses a command from one of JupyterLab's menus.
+func (s *student) menu(name, command string) {
+	s.t.Helper()
+	item := `.lm-Menu-item[data-command="` + command + `"]`
+	s.Do(
+		chromedp.Click(`//*[@id="jp-MainMenu"]//*[contains(@class,"lm-MenuBar-itemLabel")][text()="`+name+`"]`),
+		chromedp.WaitVisible(item))
+	// JupyterLab's menus choose what the mouse has moved onto, which a bare click does not do.
+	at := browsertest.Call[[]float64](s.Tab, `(item) => {
+		const box = document.querySelector(item).getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	}`, item)
+	s.Do(
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0]-3, at[1]),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]),
+		chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// write replaces the source of a cell, counted from 0, and leaves the cursor
+// at its end.
+func (s *student) write(cell int, source string) {
+	s.t.Helper()
+	editor := fmt.Sprintf(`.jp-Notebook .jp-Cell:nth-of-type(%d) .cm-content`, cell+1)
+	s.Do(chromedp.Click(editor), chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)),
+		chromedp.KeyEvent(kb.Backspace), chromedp.KeyEvent(source))
+}
+
+// run runs the cell that the cursor is in.
+func (s *student) run() {
+	s.t.Helper()
+	s.Do(chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+}
+
+func (s *student) count(selector string) int {
+	s.t.Helper()
+	return browsertest.Call[int](s.Tab, `(selector) => document.querySelectorAll(selector).length`, selector)
+}
+
+// said returns the text of all elements that match.
+func (s *student) said(selector string) string {
+	s.t.Helper()
+	return browsertest.Call[string](s.Tab,
+		`(selector) => [...document.querySelectorAll(selector)].map((e) => e.textContent).join("\n")`, selector)
+}
+
+const (
+	errorOutput = "[data-mime-type='application/vnd.jupyter.error']"
+	stderr      = "[data-mime-type='application/vnd.jupyter.stderr']"
+)
+
+// lookAtCharts scrolls to every chart of the open notebook and waits for what
+// is to be seen in it.
+func (s *student) lookAtCharts(want int, seen, name string) {
+	s.t.Helper()
+	if n := s.count(".mh-chart"); n != want {
+		s.t.Fatalf("%d charts in the notebook, want %d", n, want)
+	}
+	for i := range want { // a chart is drawn when it comes into sight
+		chart := fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d]`, i)
+		browsertest.Call[bool](s.Tab, `() => { `+chart+`.scrollIntoView({ block: "center" }); return true; }`)
+		s.Wait(20*time.Second, fmt.Sprintf(seen, chart))
+		s.Screenshot(fmt.Sprintf("%s chart %d", name, i+1))
+	}
+}
+
+const (
+	// live is true for a chart that ECharts has drawn something in.
+	live = `(() => {
+		const canvas = %s.querySelector(".mh-live canvas");
+		if (!canvas) return false;
+		const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+		return pixels.some((p, i) => i %% 4 === 3 && p > 0);
+	})()`
+	// still is true for a chart of which the picture made with the edition shows.
+	still = `(() => {
+		const picture = %s.querySelector("img.mh-static");
+		return !!picture && picture.complete && picture.naturalWidth > 0;
+	})()`
+)
+
+// TestLessonsInJupyterLab does what a student does: opens each lesson from the
+// file browser, runs all of it, looks at the charts, saves, closes, and finds
+// them again.
+func TestLessonsInJupyterLab(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector sees nothing of JupyterLab, and this takes minutes")
+	}
 	repo, err := course.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	const lesson = "02-threads.ipynb"
-	delivered, err := os.ReadFile(repo.Path("notebooks", lesson))
+	paths, err := repo.Notebooks()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCourse(t)
-	borrow(t, c)
-	write(t, c.Path("notebooks", lesson), string(delivered))
-	if err := os.Remove(c.Path("notebooks", "00-welcome.ipynb")); err != nil { // so that the lesson is the first
-		t.Fatal(err)
+	notebooks := make(map[string]string)
+	for _, path := range paths {
+		notebooks[filepath.Base(path)] = read(t, path)
 	}
-	r := start(t, c, lab.Options{})
-	defer r.stop()
-	server, token := r.address()
-	nb, err := notebook.Read(c.Path("work", lesson))
-	if err != nil {
-		t.Fatal(err)
+	s := sitDown(t, notebooks)
+	s.Screenshot("opened")
+	s.close() // the first lesson, open by itself
+	for _, path := range paths {
+		name := filepath.Base(path)
+		nb, err := notebook.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.open(name)
+		s.lookAtCharts(charts(nb), still, name+" as delivered")
+		s.runAll()
+		if said := s.unexpected(nb); said != "" {
+			t.Errorf("%s: a cell failed:\n%s", name, said)
+		}
+		s.lookAtCharts(charts(nb), live, name)
+		s.close()
+		if name != filepath.Base(paths[0]) {
+			continue // what is saved once is saved
+		}
+		s.open(name)
+		s.lookAtCharts(charts(nb), live, name+" opened again")
+		s.close()
 	}
-
-	tab := browsertest.Open(t)
-	tab.Do(chromedp.EmulateViewport(1400, 1000),
-		chromedp.Navigate(server+"lab?token="+token))
-	tab.Wait(3*time.Minute, `document.querySelectorAll(".jp-Notebook .jp-CodeCell").length > 0 && !document.querySelector(".jp-Spinner") && `+idle)
-	if n := browsertest.Call[int](tab, `() => document.querySelectorAll(".jp-Dialog").length`); n != 0 {
-		t.Errorf("%d dialogs stand between the student and the notebook", n)
-	}
-	tab.Screenshot("jupyterlab-opened")
-
-	menu(t, tab, "Edit", "editmenu:clear-all") // so that what is seen afterwards is new
-	tab.Wait(time.Minute, `document.querySelectorAll(".jp-OutputArea-output").length === 0`)
-	menu(t, tab, "Run", "runmenu:run-all")
-	tab.Wait(4*time.Minute, `(() => {
-		const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].map((p) => p.textContent);
-		return prompts.length > 0 && prompts.every((p) => /\[\d+\]/.test(p)) &&
-			`+idle+`;
-	})()`)
-	if said := browsertest.Call[string](tab, `() => [...document.querySelectorAll(
-		"[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']")].map((e) => e.textContent).join("\n")`); said != "" {
-		t.Errorf("the cells said on standard error:\n%s", said)
-	}
-	want := charts(nb)
-	if n := browsertest.Call[int](tab, `() => document.querySelectorAll(".mh-chart").length`); n != want {
-		t.Fatalf("%d charts after the run, want %d", n, want)
-	}
-	for i := range want { // a chart is drawn when it comes into sight
-		chart := fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d]`, i)
-		browsertest.Call[bool](tab, `() => { `+chart+`.scrollIntoView({ block: "center" }); return true; }`)
-		tab.Wait(20*time.Second, `!!`+chart+`.querySelector(".mh-live canvas")`)
-		tab.Screenshot(fmt.Sprintf("jupyterlab-chart-%d", i+1))
-	}
-	tab.CheckRequests(server)
+	s.CheckRequests(s.server)
 }
 
-// idle is true in the page when the kernel of the open notebook has nothing
-// to do.
-const idle = `!!document.querySelector(".jp-Notebook-ExecutionIndicator[data-status=idle]")`
-
-// menu chooses a command from one of JupyterLab's menus.
-func menu(t *testing.T, tab *browsertest.Tab, name, command string) {
-	t.Helper()
-	item := `.lm-Menu-item[data-command="` + command + `"]`
-	tab.Do(
-		chromedp.Click(`//*[@id="jp-MainMenu"]//*[contains(@class,"lm-MenuBar-itemLabel")][text()="`+name+`"]`),
-		chromedp.WaitVisible(item))
-	// JupyterLab's menus choose what the mouse has moved onto, which a bare click does not do.
-	at := browsertest.Call[[]float64](tab, `(item) => {
-		const box = document.querySelector(item).getBoundingClientRect();
-		return [box.x + box.width / 2, box.y + box.height / 2];
-	}`, item)
-	tab.Do(
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0]-3, at[1]),
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]),
-		chromedp.MouseClickXY(at[0], at[1]))
+// unexpected returns what the cells of the open notebook failed with, but for
+// those that fail on purpose.
+func (s *student) unexpected(nb *notebook.Notebook) string {
+	s.t.Helper()
+	failed := browsertest.Call[[]string](s.Tab, `(selector) => [...document.querySelectorAll(".jp-Notebook .jp-Cell")].map(
+		(cell) => [...cell.querySelectorAll(selector)].map((e) => e.textContent).join("\n"))`, errorOutput)
+	var all []string
+	for i, text := range failed {
+		if text != "" && !slices.Contains(nb.Cells[i].Tags(), "raises-exception") {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 // charts counts the charts among a notebook's outputs.
@@ -109,4 +258,84 @@ func charts(nb *notebook.Notebook) int {
 		}
 	}
 	return n
+}
+
+// TestWorkingInJupyterLab does the rest of what a student does at a notebook,
+// right and wrong.
+func TestWorkingInJupyterLab(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector sees nothing of JupyterLab")
+	}
+	s := sitDown(t, map[string]string{"scratch.ipynb": blank(t, 5)})
+
+	s.write(0, "func main() {\nx := 6\nnowhere(x)\n}")
+	s.run()
+	s.waitDone(0)
+	if said := s.outputs(0); !strings.Contains(said, "Cell[1]: Line 3") || !strings.Contains(said, "undefined: nowhere") {
+		t.Errorf("of a name that is not there the cell says %q", said)
+	}
+	s.Screenshot("compile error")
+
+	s.write(1, "import (\n\"fmt\"\n\"time\"\n)\n\nfunc main() {\nfmt.Println(\"on my way\")\ntime.Sleep(time.Hour)\n}")
+	s.run()
+	s.Wait(time.Minute, `document.querySelectorAll(".jp-Cell")[1].textContent.includes("on my way\n")`)
+	s.menu("Kernel", "kernelmenu:interrupt")
+	s.waitDone(1)
+	s.Screenshot("interrupted")
+	s.write(1, "import \"fmt\"\n\nfunc main() {\nfmt.Println(6 * 7)\n}")
+	s.run()
+	s.waitDone(1)
+	if said := s.outputs(1); said != "42\n" {
+		t.Errorf("after the interrupt a cell printed %q", said)
+	}
+
+	s.write(2, "import \"manyhands/helpers/measure\"\n\nfunc main() {\nmeasure.\n}")
+	s.Do(chromedp.KeyEvent(kb.ArrowUp), chromedp.KeyEvent(kb.End), chromedp.KeyEvent(kb.Tab))
+	s.Wait(time.Minute, `document.querySelector(".jp-Completer")?.textContent.includes("Compare")`)
+	s.Screenshot("completion")
+	s.Do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("Compare"),
+		chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+	s.Wait(time.Minute, `document.querySelector(".jp-Tooltip")?.textContent.includes("measures the cases")`)
+	s.Screenshot("help")
+	s.Do(chromedp.KeyEvent(kb.Escape))
+
+	s.write(0, "func main() {}")
+	s.write(2, "func main() {}")
+	s.menu("Kernel", "runmenu:restart-and-run-all")
+	s.Do(chromedp.Click(".jp-Dialog button.jp-mod-accept"))
+	s.waitRun()
+	if numbers := s.said(".jp-CodeCell .jp-InputPrompt"); numbers != "[1]:\n[2]:\n[3]:\n[ ]:\n[ ]:" {
+		t.Errorf("after a restart and all cells the numbers are %q", numbers)
+	}
+	s.CheckRequests(s.server)
+}
+
+// outputs is what a cell, counted from 0, has printed.
+func (s *student) outputs(cell int) string {
+	s.t.Helper()
+	return browsertest.Call[string](s.Tab, `(cell) => [...document.querySelectorAll(".jp-CodeCell")[cell].querySelectorAll(".jp-OutputArea-output")].map(
+		(e) => e.textContent).join("")`, cell)
+}
+
+// waitDone waits until a cell, counted from 0, has a number, and the kernel
+// nothing more to do.
+func (s *student) waitDone(cell int) {
+	s.t.Helper()
+	s.Wait(time.Minute, fmt.Sprintf(`/\[\d+\]/.test(document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")[%d].textContent) && `, cell)+idle)
+}
+
+// blank is a notebook of n empty cells.
+func blank(t *testing.T, n int) string {
+	t.Helper()
+	var cells []map[string]any
+	for i := range n {
+		cells = append(cells, map[string]any{"cell_type": "code", "id": fmt.Sprint("cell-", i), "source": "",
+			"metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil})
+	}
+	text, err := json.Marshal(map[string]any{"cells": cells, "nbformat": 4, "nbformat_minor": 5,
+		"metadata": map[string]any{"kernelspec": map[string]any{"name": "gonb", "display_name": "Go (gonb)"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -160,7 +160,13 @@ func start(t *testing.T, c *course.Course, opt lab.Options) *running {
 	r := &running{t: t, cancel: cancel, done: make(chan error, 1), out: &output{}}
 	opt.Out = r.out
 	go func() { r.done <- lab.Run(ctx, c, opt) }()
-	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		cancel()
+		if t.Failed() {
+			log, _ := os.ReadFile(c.Path(".cache", "jupyter", "jupyter.log"))
+			t.Logf("the lab said:\n%s\nJupyter's log:\n%s", r.out, log)
+		}
+	})
 	return r
 }
 
