@@ -29,7 +29,7 @@ func Bars(c measure.Comparison) Chart {
 		}
 		bars = append(bars, b)
 	}
-	chart := barChart("bars", "time", "s", bars)
+	chart := barChart("time", "s", "speed-up", bars)
 	if chart.err == nil {
 		chart.title = finding(results)
 	}
@@ -68,23 +68,21 @@ func Figures(figures ...ledger.Figure) Chart {
 	bars := make([]bar, 0, len(figures))
 	for _, f := range figures {
 		if f.Unit != figures[0].Unit {
-			return empty("bars", fmt.Sprintf("%q is in %s, %q in %s: one axis needs one unit",
-				figures[0].Name, figures[0].Unit, f.Name, f.Unit))
+			return twoUnits("bars", figures[0], f)
 		}
 		bars = append(bars, newBar(f.Name, f.Values))
 	}
 	if len(bars) == 0 {
 		return empty("bars", "no figures to draw")
 	}
-	chart := barChart("bars", quantity(figures[0].Unit), figures[0].Unit, bars)
+	chart := barChart(quantity(figures[0].Unit), figures[0].Unit, "", bars)
 	if chart.err != nil {
 		return chart
 	}
 	drawn := slices.DeleteFunc(bars, func(b bar) bool { return !finite(b.median.Value) })
-	by := func(a, b bar) int { return cmp.Compare(a.median.Value, b.median.Value) }
-	best, word := slices.MaxFunc(drawn, by), "highest"
+	best, word := slices.MaxFunc(drawn, byMedian), "highest"
 	if figures[0].Unit == "s" {
-		best, word = slices.MinFunc(drawn, by), "shortest"
+		best, word = slices.MinFunc(drawn, byMedian), "shortest"
 	}
 	u := unitFor(figures[0].Unit, best.median.Value)
 	if len(drawn) == 1 {
@@ -95,6 +93,55 @@ func Figures(figures ...ledger.Figure) Chart {
 	return chart
 }
 
+// Within draws figures as [Figures] does, with a dashed line at the median of a limit, such as what the memory can
+// deliver, and tells each bar as a part of it. All must have one unit, of which more is better: no times. The title
+// names the figure that reaches the largest part.
+func Within(limit ledger.Figure, figures ...ledger.Figure) Chart {
+	line := newBar(limit.Name, limit.Values)
+	if !(line.median.Value > 0) {
+		return empty("bars", fmt.Sprintf("%q is no limit: it needs a value above zero", line.name))
+	}
+	if limit.Unit == "s" {
+		return empty("bars", fmt.Sprintf("%q is a time: make figures of which more is better, such as MB/s", line.name))
+	}
+	bars := make([]bar, 0, len(figures))
+	for _, f := range figures {
+		if f.Unit != limit.Unit {
+			return twoUnits("bars", limit, f)
+		}
+		b := newBar(f.Name, f.Values)
+		b.remark = percent(b.median.Value / line.median.Value)
+		bars = append(bars, b)
+	}
+	column := "of " + line.name
+	chart := barChart(quantity(limit.Unit), limit.Unit, column, bars)
+	if chart.err != nil {
+		return chart
+	}
+	drawn := slices.DeleteFunc(bars, func(b bar) bool { return !finite(b.median.Value) })
+	best, u := slices.MaxFunc(drawn, byMedian), unitFor(limit.Unit, line.median.Value)
+	chart.title = fmt.Sprintf("%s: %s, %s %s", best.name, u.format(best.median.Value), best.remark, column)
+	said := line.name + ": " + u.format(line.median.Value)
+	chart.note = sentences(chart.note, "Dashed: "+said)
+	chart.description += " The limit is " + said + "."
+	at := round(line.median.Value, precision(line.median.Value))
+	chart.option["grid"].(option)["top"] = 26 // room for the line's name
+	chart.option["series"] = append(chart.option["series"].(list), option{
+		"type": "scatter", "name": line.name, "data": list{list{at, 0}}, "symbolSize": 0, // makes the axis reach the line
+		"markLine": option{
+			"silent": true, "symbol": "none", "data": list{option{"name": said, "xAxis": at}},
+			"lineStyle": option{"type": "dashed", "width": 1.5, "color": "@text"},
+			"label":     option{"formatter": "{b}", "position": "start", "align": "right", "color": "@text"}, // above: y is inverse
+		},
+	})
+	return chart
+}
+
+// twoUnits is the chart of figures that have no axis in common.
+func twoUnits(kind string, a, b ledger.Figure) Chart {
+	return empty(kind, fmt.Sprintf("%q is in %s, %q in %s: one axis needs one unit", a.Name, a.Unit, b.Name, b.Unit))
+}
+
 // A bar is one row of a bar chart.
 type bar struct {
 	name    string
@@ -103,6 +150,8 @@ type bar struct {
 	remark  string // beside the value
 	dropped int    // values that were no finite numbers
 }
+
+func byMedian(a, b bar) int { return cmp.Compare(a.median.Value, b.median.Value) }
 
 func newBar(name string, values []float64) bar {
 	kept, dropped := onlyFinite(values)
@@ -115,8 +164,8 @@ func onlyFinite(values []float64) ([]float64, int) {
 	return kept, len(values) - len(kept)
 }
 
-// barChart draws the bars that have a value.
-func barChart(kind, quantity, unitName string, bars []bar) Chart {
+// barChart draws the bars that have a value. In the table their remarks, if there are any, have a column called remark.
+func barChart(quantity, unitName, remark string, bars []bar) Chart {
 	dropped, missing := 0, 0
 	drawn := slices.DeleteFunc(slices.Clone(bars), func(b bar) bool {
 		dropped += b.dropped
@@ -127,7 +176,7 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 		return none
 	})
 	if len(drawn) == 0 {
-		return empty(kind, "nothing measured: no alternative has a value to draw")
+		return empty("bars", "nothing measured: no alternative has a value to draw")
 	}
 	cut := max(0, len(drawn)-maxBars)
 	drawn = drawn[:len(drawn)-cut]
@@ -144,7 +193,7 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 	t := table{Columns: []string{"", "median", "95 % interval", "repeats"}}
 	remarks := slices.ContainsFunc(drawn, func(b bar) bool { return b.remark != "" })
 	if remarks {
-		t.Columns = append(t.Columns, "speed-up")
+		t.Columns = append(t.Columns, remark)
 	}
 	for i, b := range drawn {
 		own := unitFor(unitName, b.median.Value)
@@ -170,7 +219,7 @@ func barChart(kind, quantity, unitName string, bars []bar) Chart {
 	}
 
 	return Chart{
-		kind:   kind,
+		kind:   "bars",
 		height: 70 + 42*len(drawn),
 		table:  t.bounded(),
 		note: sentences("Bar: median. Dots: each repeat", whisker(intervals),

@@ -1,6 +1,7 @@
 // Package chart draws what the other helpers measured, under the cell that measured it, in one house style:
 //
 //	chart.Bars(comparison).Show()     // times of alternatives, with their spread
+//	chart.Within(limit, figures…)     // rates against what is possible
 //	chart.Lanes(timeline).Show()      // who did what when; waiting for a core in the alarm colour
 //	chart.SpeedUp(workers, c).Show()  // against the ideal, with fitted laws
 //	chart.CPU(usage).Show()           // every core over time

@@ -27,6 +27,11 @@ func compared(results ...measure.Result) measure.Comparison {
 	return measure.Comparison{Results: results, Rounds: 11}
 }
 
+// rate is a recorded figure of one value.
+func rate(name string, value float64) ledger.Figure {
+	return ledger.Figure{Name: name, Unit: "MB/s", Values: []float64{value}}
+}
+
 // lanes is a timeline of one span a lane.
 func lanes(spans ...timeline.Span) *timeline.Timeline {
 	t := &timeline.Timeline{}
@@ -65,6 +70,8 @@ func TestFinding(t *testing.T) {
 			"b: 120 MB/s, the highest of 2"},
 		{chart.Figures(ledger.Figure{Name: "a", Unit: "s", Values: []float64{90}}, ledger.Figure{Name: "b", Unit: "s", Values: []float64{120}}),
 			"a: 90 s, the shortest of 2"},
+		{chart.Within(rate("read", 200), rate("one core", 100), rate("all", 180)), "all: 180 MB/s, 90 % of read"},
+		{chart.Within(rate("read", 200), ledger.Figure{Name: "not measured", Unit: "MB/s"}, rate("one core", 100)), "one core: 100 MB/s, 50 % of read"},
 		{chart.Lanes(lanes(span(timeline.Running, 0, 2*time.Second), span(timeline.Running, 0, 2*time.Second))), "2 at once: 4 s of work in 2 s"},
 		{chart.Lanes(lanes(span(timeline.Running, 0, time.Second), span(timeline.Running, time.Second, 2*time.Second))), "One at a time: 2 s of work in 2 s"},
 		{chart.Lanes(lanes(span(timeline.Running, 0, time.Second), span(timeline.Runnable, 0, time.Second))),
@@ -98,6 +105,11 @@ func TestNothing(t *testing.T) {
 		"only NaN":           chart.Bars(compared(measure.Result{Name: "x", Wall: []float64{nan, math.Inf(1)}})),
 		"no figures":         chart.Figures(),
 		"two units":          chart.Figures(ledger.Figure{Unit: "s", Values: []float64{1}}, ledger.Figure{Unit: "MB", Values: []float64{1}}),
+		"a limit of zero":    chart.Within(rate("x", 0), rate("a", 1)),
+		"no limit":           chart.Within(ledger.Figure{Unit: "MB/s"}, rate("a", 1)),
+		"nothing within":     chart.Within(rate("x", 1)),
+		"a limit for times":  chart.Within(ledger.Figure{Unit: "s", Values: []float64{1}}, ledger.Figure{Unit: "s", Values: []float64{1}}),
+		"a limit in another": chart.Within(ledger.Figure{Unit: "GB/s", Values: []float64{1}}, rate("a", 1)),
 		"nil timeline":       chart.Lanes(nil),
 		"no lanes":           chart.Lanes(&timeline.Timeline{}),
 		"no spans":           chart.Lanes(&timeline.Timeline{Lanes: []timeline.Lane{{Name: "idle"}}}),
@@ -196,6 +208,51 @@ func nulls(path string, value any) map[string]bool {
 		}
 	}
 	return found
+}
+
+// TestWithin proves that the line is where the limit is and within the axis, that each bar is told as a part of it, and
+// that its name is a name whatever it is.
+func TestWithin(t *testing.T) {
+	bundle, err := chart.Within(rate("@lanes", 200), rate("one core", 50)).Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(bundle[chart.MIME])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Table  struct{ Columns []string }
+		Option struct {
+			YAxis  []struct{ Data []string }
+			Series []struct {
+				Name     string
+				Data     []any
+				MarkLine struct {
+					Data []struct {
+						Name  string
+						XAxis float64
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	limit := got.Option.Series[len(got.Option.Series)-1]
+	if len(limit.MarkLine.Data) != 1 || limit.MarkLine.Data[0].XAxis != 200 || limit.MarkLine.Data[0].Name != "@lanes: 200 MB/s" {
+		t.Errorf("got the line %+v, expected @lanes at 200 MB/s", limit.MarkLine)
+	}
+	if point := fmt.Sprint(limit.Data); point != "[[200 0]]" {
+		t.Errorf("the axis is made to reach %s, expected 200", point)
+	}
+	if bar := got.Option.YAxis[1].Data[0]; bar != "50 MB/s  (25 %)" {
+		t.Errorf("the bar says %q", bar)
+	}
+	if column := got.Table.Columns[4]; column != "of @lanes" {
+		t.Errorf("the parts are in column %q", column)
+	}
 }
 
 // TestThinning proves that a picture of many spans keeps the extremes and says what it merged.

@@ -33,8 +33,7 @@ func Distribution(figures ...ledger.Figure) Chart {
 	dropped := 0
 	for _, f := range figures {
 		if f.Unit != figures[0].Unit {
-			return empty("distribution", fmt.Sprintf("%q is in %s, %q in %s: one axis needs one unit",
-				figures[0].Name, figures[0].Unit, f.Name, f.Unit))
+			return twoUnits("distribution", figures[0], f)
 		}
 		values, n := onlyFinite(f.Values)
 		dropped += n

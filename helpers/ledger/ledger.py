@@ -2,6 +2,7 @@
 
     import ledger
     ledger.record("python threads", "s", 1.01, 1.03)
+    count, = ledger.read("count")
 
 What is recorded here, a later Go cell reads with helpers/ledger and charts.
 That package's comment (ledger.go, beside this file) documents the file, its
@@ -17,7 +18,7 @@ import time
 import zlib
 from datetime import datetime, timezone
 
-__all__ = ["path", "record"]
+__all__ = ["path", "read", "record"]
 
 # Processes started from here on inherit the run, and so join it.
 _run = os.environ.get("MANYHANDS_RUN") or "%x-%x" % (os.getpid(), time.time_ns())
@@ -57,6 +58,28 @@ def record(name, unit, *values):
         "values": [float(v) for v in values],
     }
     _append(path(), (json.dumps(entry) + "\n").encode())
+
+
+def read(name):
+    """Return the values that the latest run recorded under name, as a list.
+
+    Raises KeyError if there are none. Lines that are no record are skipped.
+    """
+    runs = {}  # in the order in which they began to record
+    try:
+        with open(path(), encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    entry = json.loads(line)
+                    if entry["name"] == name:
+                        runs.setdefault(entry["run"], []).extend(entry["values"])
+                except (ValueError, LookupError, TypeError):
+                    continue
+    except FileNotFoundError:
+        pass
+    if not runs:
+        raise KeyError("ledger: %r is not recorded: run the cell that records it first" % (name,))
+    return list(runs.values())[-1]
 
 
 def _append(file, line):

@@ -414,6 +414,41 @@ except OSError as e:
 	}
 }
 
+// TestPythonReads has Python read what Go recorded, in the latest run, among
+// lines that are no record.
+func TestPythonReads(t *testing.T) {
+	python := python(t)
+	if python == "" {
+		return
+	}
+	path := notebook(t)
+	const lines = `{"run":"old","time":"2026-11-21T20:37:23Z","name":"count","unit":"","values":[1]}
+{"run":"new","time":"2026-11-21T20:37:24Z","name":"count","unit":"","values":[2]}
+{"run":"old","time":"2026-11-21T20:37:25Z","name":"count","unit":"","values":[3]}
+{"run":"new","time":"2026-11-21T20:37:26Z","name":"count","unit":"","values":[4]}
+{"run":"new","time":"2026-11-21T20:37:27Z","name":"another","unit":"","values":[5]}
+7
+{"run":"torn","name":"cou`
+	appendTo(t, path, lines)
+	const code = `
+import ledger
+assert ledger.read("count") == [2, 4], ledger.read("count")
+try:
+    ledger.read("nothing")
+except KeyError as e:
+    assert "run the cell that records it first" in str(e), e
+else:
+    raise AssertionError("read what nobody recorded")
+`
+	if out, err := exec.CommandContext(t.Context(), python, "-c", code).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	figure, err := ledger.Read("count")
+	if err != nil || !slices.Equal(figure.Values, []float64{2, 4}) {
+		t.Errorf("Go reads %v, %v: not what Python reads", figure.Values, err)
+	}
+}
+
 // python returns a Python 3 that finds ledger.py, or "" where there is none;
 // there must be one where MANYHANDS_TEST_ALL is 1.
 func python(t *testing.T) string {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"manyhands/internal/memory"
 )
 
 // Scale returns the factor in the environment variable MANYHANDS_SCALE, 1 if it
@@ -45,7 +47,7 @@ func Fit(n, bytes int) Size {
 	if s := Scale(); s != 1 {
 		size.Why = fmt.Sprintf("the size for a class, %s, × MANYHANDS_SCALE=%g", grouped(n), s)
 	}
-	free, source := freeMemory()
+	free, source := memory.Free()
 	if most := free / 2 / uint64(bytes); uint64(size.N) > most {
 		size.Why = fmt.Sprintf("instead of %s, so as to take half of the %s of %s", grouped(size.N), gigabytes(free), source)
 		size.N = max(1, int(most))

@@ -79,6 +79,15 @@ func TestMax(t *testing.T) {
 	}
 }
 
+func TestMaxOfNothing(t *testing.T) {
+	defer func() {
+		if v := recover(); !strings.Contains(fmt.Sprint(v), "at least one") {
+			t.Errorf("recovered %v", v)
+		}
+	}()
+	workload.Max(nil)
+}
+
 func TestCountsOfPartsAddUp(t *testing.T) {
 	text := workload.Text(10_000, 1)
 	whole := workload.CountWords(text)
