@@ -3,18 +3,98 @@
 package process_test
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"unsafe"
 
+	"manyhands/helpers/measure"
 	"manyhands/helpers/process"
 )
 
-// BenchmarkCall is the round trip of a small call to a worker that is ready.
-func BenchmarkCall(b *testing.B) {
-	p := start(b, square, process.Options{Workers: 1})
+// report compares cases in one run and reports each one's time as a multiple of
+// the first's. With -v it prints the table.
+func report(b *testing.B, cases ...measure.Alternative) {
+	var c measure.Comparison
 	for b.Loop() {
-		if _, err := p.Call(b.Context(), 7); err != nil {
+		var err error
+		if c, err = (measure.Plan{Repeats: 20}).Run(b.Context(), cases...); err != nil {
 			b.Fatal(err)
 		}
+	}
+	for _, r := range c.Results[1:] {
+		b.ReportMetric(c.Results[0].SpeedUp(r).Value, "x-"+strings.ReplaceAll(r.Name, " ", "-"))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.Log("\n" + c.String())
+}
+
+// BenchmarkCall is the round trip of a small call to a worker that is ready,
+// beside the floor: a few bytes there and back over a bare socket, between two
+// programs that do nothing else.
+func BenchmarkCall(b *testing.B) {
+	p := start(b, square, process.Options{Workers: 1})
+	report(b,
+		measure.Case("bare socket", pingPong(b)),
+		measure.Case("call", func() error {
+			_, err := p.Call(b.Context(), 7)
+			return err
+		}),
+		measure.Case("submit and wait", func() error {
+			_, err := p.Submit(b.Context(), 7).Wait()
+			return err
+		}))
+}
+
+// ball is as large as a small call.
+const ball = 32
+
+// pingPong starts a program that sends back what it gets, and returns a function
+// that plays with it.
+func pingPong(b *testing.B) func() error {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	syscall.CloseOnExec(fds[0])
+	syscall.CloseOnExec(fds[1])
+	ping, pong := os.NewFile(uintptr(fds[0]), "ping"), os.NewFile(uintptr(fds[1]), "pong")
+	defer pong.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "PROCESS_TEST_ROLE=pong")
+	cmd.ExtraFiles = []*os.File{pong}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		ping.Close()
+		cmd.Wait()
+	})
+	message := make([]byte, ball)
+	return func() error {
+		if _, err := ping.Write(message); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(ping, message)
+		return err
+	}
+}
+
+// sendBack is the other side of pingPong.
+func sendBack() {
+	message, socket := make([]byte, ball), os.NewFile(3, "pong")
+	for {
+		if _, err := io.ReadFull(socket, message); err != nil {
+			return
+		}
+		socket.Write(message)
 	}
 }
 
@@ -31,42 +111,102 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkMap has two workers go over 100 MB, which come by gob or not at all.
-func BenchmarkMap(b *testing.B) {
-	const n, chunks = 12_500_000, 4
-	values := make([]float64, n)
-	for i := range values {
-		values[i] = float64(i) + 0.1 // no zeros at the end, which gob would leave out
+// greatest is the work of BenchmarkMaximum and BenchmarkTravel.
+func greatest(values []float64) float64 {
+	most := math.Inf(-1)
+	for _, v := range values {
+		if v > most {
+			most = v
+		}
 	}
-	b.Run("gob", func(b *testing.B) {
-		p := start(b, total, process.Options{Workers: 2})
-		var parts [][]float64
-		for i := range chunks {
-			parts = append(parts, values[i*n/chunks:(i+1)*n/chunks])
-		}
-		b.SetBytes(8 * n)
-		for b.Loop() {
-			if _, err := p.Map(b.Context(), parts); err != nil {
-				b.Fatal(err)
-			}
-		}
+	return most
+}
+
+var (
+	greatestOfShared = process.Register("greatest of shared", func(_ context.Context, c chunk) (float64, error) {
+		return greatest(c.Array.Slice()[c.From:c.To]), nil
 	})
-	b.Run("shared", func(b *testing.B) {
-		p := start(b, largest, process.Options{Workers: 2})
-		array, err := process.Share(values)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer array.Close()
-		var parts []chunk
-		for i := range chunks {
-			parts = append(parts, chunk{array, i * n / chunks, (i + 1) * n / chunks})
-		}
-		b.SetBytes(8 * n)
-		for b.Loop() {
-			if _, err := p.Map(b.Context(), parts); err != nil {
-				b.Fatal(err)
-			}
-		}
+	greatestOfGob = process.Register("greatest of gob", func(_ context.Context, values []float64) (float64, error) {
+		return greatest(values), nil
 	})
+	greatestOfBytes = process.Register("greatest of bytes", func(_ context.Context, b []byte) (float64, error) {
+		return greatest(unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8)), nil
+	})
+)
+
+// BenchmarkMaximum finds the greatest of many numbers that lie in shared memory,
+// in four chunks, two at a time: in goroutines and in workers.
+func BenchmarkMaximum(b *testing.B) {
+	array, chunks, parts := numbers(b, 50_000_000)
+	want := greatest(array.Slice())
+	report(b,
+		measure.Case("goroutines", func() error { return check(want, inGoroutines(parts), nil) }),
+		measure.Case("workers", inPool(b, greatestOfShared, chunks, want)))
+}
+
+// BenchmarkTravel has workers find the greatest of 100 MB of numbers, which
+// travel to them in one way or another, or not at all.
+func BenchmarkTravel(b *testing.B) {
+	array, chunks, parts := numbers(b, 12_500_000)
+	want := greatest(array.Slice())
+	var raw [][]byte
+	for _, part := range parts {
+		raw = append(raw, unsafe.Slice((*byte)(unsafe.Pointer(&part[0])), 8*len(part)))
+	}
+	report(b,
+		measure.Case("shared memory", inPool(b, greatestOfShared, chunks, want)),
+		measure.Case("raw bytes", inPool(b, greatestOfBytes, raw, want)),
+		measure.Case("gob", inPool(b, greatestOfGob, parts, want)))
+}
+
+// numbers returns an array in shared memory, and its quarters as workers and as
+// goroutines see them.
+func numbers(b *testing.B, n int) (array *process.Shared[float64], chunks []chunk, parts [][]float64) {
+	array, err := process.NewShared[float64](n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { array.Close() })
+	for i := range array.Slice() {
+		array.Slice()[i] = float64(i*7919%n) + 0.1 // no zeros at the end, which gob would leave out
+	}
+	for i := range 4 {
+		c := chunk{array, i * n / 4, (i + 1) * n / 4}
+		chunks, parts = append(chunks, c), append(parts, array.Slice()[c.From:c.To])
+	}
+	return array, chunks, parts
+}
+
+// inGoroutines has two goroutines take the parts in turn.
+func inGoroutines(parts [][]float64) []float64 {
+	maxima, next := make([]float64, len(parts)), make(chan int)
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			for i := range next {
+				maxima[i] = greatest(parts[i])
+			}
+		})
+	}
+	for i := range parts {
+		next <- i
+	}
+	close(next)
+	both.Wait()
+	return maxima
+}
+
+func inPool[In any](b *testing.B, f *process.Func[In, float64], parts []In, want float64) func() error {
+	p := start(b, f, process.Options{Workers: 2})
+	return func() error {
+		maxima, err := p.Map(b.Context(), parts)
+		return check(want, maxima, err)
+	}
+}
+
+func check(want float64, maxima []float64, err error) error {
+	if got := greatest(maxima); err == nil && got != want {
+		err = fmt.Errorf("the greatest is %v instead of %v", got, want)
+	}
+	return err
 }

@@ -22,6 +22,7 @@ var errNotSent = errors.New("the worker was gone before its task")
 // A child is a worker as the program sees it.
 type child struct {
 	conn   *conn
+	notes  *os.File // to the worker
 	cmd    *exec.Cmd
 	calls  uint64        // made so far
 	ruined bool          // it cannot get another call
@@ -34,37 +35,55 @@ func start(name string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := socketPair()
-	if err != nil {
-		return nil, fmt.Errorf("a socket for a worker: %w: use fewer workers, or raise ulimit -n", err)
-	}
 	c := &child{cmd: exec.Command(path), dead: make(chan struct{})}
-	end := os.NewFile(uintptr(theirs), "program")
-	defer end.Close()
-	if c.conn, err = newConn(ours); err != nil {
-		return nil, err
+	if err := c.connect(); err != nil {
+		return nil, fmt.Errorf("a connection to a worker: %w: use fewer workers, or raise ulimit -n", err)
 	}
 	c.cmd.Args = os.Args[:1]
 	c.cmd.Env = environment(name)
 	c.cmd.Stdout, c.cmd.Stderr = os.Stdout, os.Stderr
-	c.cmd.ExtraFiles = []*os.File{end}
 	c.cmd.SysProcAttr = attributes()
 	started := make(chan error)
 	go c.run(started)
-	if err := <-started; err != nil {
-		c.conn.file.Close()
+	err = <-started
+	for _, theirs := range c.cmd.ExtraFiles {
+		theirs.Close() // or the end of the worker would not be the end of the socket
+	}
+	if err != nil {
+		c.disconnect()
 		return nil, fmt.Errorf("starting a worker: %w: use fewer workers, or raise ulimit -n and -u", err)
 	}
-	end.Close() // or the end of the worker would not be the end of the socket
-	c.conn.file.SetReadDeadline(time.Now().Add(helloLimit))
-	f, err := c.conn.receive()
-	if err != nil || f.kind != hello {
+	timer := time.AfterFunc(helloLimit, c.kill)
+	defer timer.Stop()
+	if f, err := c.conn.receive(); err != nil || f.kind != hello {
 		c.end()
 		return nil, fmt.Errorf("function %q is not registered in a worker (which ended with %v): "+
 			"register it on no condition, as a package-level variable", name, c.cmd.ProcessState)
 	}
-	c.conn.file.SetReadDeadline(time.Time{})
 	return c, nil
+}
+
+// connect makes the socket for calls and the pipe for notes.
+func (c *child) connect() error {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	c.conn = newConn(ours)
+	c.cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(theirs), "program")}
+	r, w, err := os.Pipe()
+	if err != nil {
+		c.conn.file.Close()
+		c.cmd.ExtraFiles[0].Close()
+		return err
+	}
+	c.notes, c.cmd.ExtraFiles = w, append(c.cmd.ExtraFiles, r)
+	return nil
+}
+
+func (c *child) disconnect() {
+	c.conn.file.Close()
+	c.notes.Close()
 }
 
 // run starts the process and stays until it is gone.
@@ -81,12 +100,14 @@ func (c *child) run(started chan<- error) {
 	}
 }
 
+func (c *child) kill() { c.cmd.Process.Kill() }
+
 // end kills the worker and waits until it is gone.
 func (c *child) end() {
 	c.ruined = true
-	c.cmd.Process.Kill()
+	c.kill()
 	<-c.dead
-	c.conn.file.Close()
+	c.disconnect()
 	shelf.leave(c)
 }
 
@@ -95,7 +116,6 @@ func (c *child) end() {
 func (c *child) call(ctx context.Context, grace time.Duration, in, out any) error {
 	c.calls++
 	ended := c.watch(ctx, grace)
-	frames := c.conn.frames() + 1
 	err := c.conn.send(call, c.calls, in)
 	switch {
 	case errors.Is(err, errCodec):
@@ -109,11 +129,7 @@ func (c *child) call(ctx context.Context, grace time.Duration, in, out any) erro
 		return errNotSent
 	}
 	err = c.wait(out)
-	killed := ended()
-	if errors.Is(err, syscall.ECONNRESET) && c.conn.frames() == frames {
-		err = errNotSent // Linux: the worker did not read all, and there was only this to read
-	}
-	if err != nil && (killed || ctx.Err() != nil) {
+	if killed := ended(); err != nil && (killed || ctx.Err() != nil) {
 		return context.Cause(ctx)
 	}
 	return err
@@ -127,8 +143,8 @@ func (c *child) watch(ctx context.Context, grace time.Duration) func() bool {
 	number := c.calls
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
-		timer := time.AfterFunc(grace, func() { c.cmd.Process.Kill() })
-		c.conn.send(cancel, number, nil) // of no use if the worker is gone, which wait finds out
+		timer := time.AfterFunc(grace, c.kill)
+		note{cancel, number}.writeTo(c.notes) // of no use if the worker is gone, which wait finds out
 		<-over
 		if !timer.Stop() {
 			<-c.dead
@@ -151,44 +167,50 @@ func (c *child) watch(ctx context.Context, grace time.Duration) func() bool {
 
 // wait waits for the end of the call in progress.
 func (c *child) wait(out any) error {
-	for {
+	for first := true; ; first = false {
 		f, err := c.conn.receive()
 		if err == nil && f.kind != need && f.number != c.calls {
 			err = errGarbage
 		}
 		if err != nil {
 			c.end()
+			if first && errors.Is(err, syscall.ECONNRESET) {
+				return errNotSent // Linux: the worker has not read all of the call
+			}
 			if errors.Is(err, errGarbage) {
 				return fmt.Errorf("%w: %w", ErrCrashed, err)
 			}
 			return fmt.Errorf("%w: %v (%w)", ErrCrashed, c.cmd.ProcessState, err)
 		}
-		switch f.kind {
-		case need:
-			shelf.hand(f.number, c) // without success the worker ends, or says that it got nothing
-		case answer:
-			if out == nil {
-				return nil
-			}
-			if err := c.conn.decode(f, out); err != nil {
-				c.end()
-				return fmt.Errorf("%w: the result: %w", ErrCrashed, err)
-			}
-			return nil
-		case failed, panicked:
-			var text string
-			if err := c.conn.decode(f, &text); err != nil {
-				c.end()
-				return fmt.Errorf("%w: %w", ErrCrashed, err)
-			}
-			if f.kind == failed {
-				return errors.New(text)
-			}
-			c.ruined = true // who knows what it left locked or half done
-			return fmt.Errorf("%w: %s", ErrPanicked, text)
-		default:
-			c.end()
-			return fmt.Errorf("%w: %w", ErrCrashed, errGarbage)
+		if f.kind != need {
+			return c.result(f, out)
 		}
+		shelf.hand(f.number, c) // without success the worker ends, or says that it got nothing
 	}
+}
+
+// result takes what a call came to from the frame that ends it.
+func (c *child) result(f frame, out any) error {
+	var text string
+	switch {
+	case f.kind == answer && out == nil:
+		return nil
+	case f.kind == failed || f.kind == panicked:
+		out = &text
+	case f.kind != answer:
+		c.end()
+		return fmt.Errorf("%w: %w", ErrCrashed, errGarbage)
+	}
+	if err := c.conn.decode(f, out); err != nil {
+		c.end()
+		return fmt.Errorf("%w: the result: %w", ErrCrashed, err)
+	}
+	switch f.kind {
+	case failed:
+		return errors.New(text)
+	case panicked:
+		c.ruined = true // who knows what it left locked or half done
+		return fmt.Errorf("%w: %s", ErrPanicked, text)
+	}
+	return nil
 }

@@ -12,24 +12,24 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"sync"
+	"slices"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// What a frame is for.
+// What a frame or a note is for.
 const (
 	hello    byte = iota + 1 // from a worker: it serves
 	call                     // to a worker: an argument
-	cancel                   // to a worker: the context of the call has ended
 	answer                   // from a worker: the result
 	failed                   // from a worker: the error's text
 	panicked                 // from a worker, its last: the panic's text
 	need                     // from a worker: send the shared memory numbered so
 	handed                   // to a worker: its descriptor, or none if it is closed
-	forget                   // to a worker: that shared memory is closed
+	cancel                   // a note: the context of the call has ended
+	forget                   // a note: that shared memory is closed
 )
 
 // A frame is one message. Its number is that of the call or of the shared memory.
@@ -37,7 +37,7 @@ type frame struct {
 	kind   byte
 	fresh  bool // the body begins a new gob stream
 	number uint64
-	body   []byte // what the gob stream goes on with
+	body   []byte // what the gob stream goes on with, valid until the next frame
 }
 
 // A header precedes the body: magic (4 bytes), kind, fresh, two unused, number
@@ -47,95 +47,46 @@ const (
 	magic      = 0x4d48_5057
 )
 
+// keepSize is how large a buffer may be that is kept for the next frame.
+const keepSize = 1 << 20
+
 var (
 	errGarbage = errors.New("it wrote something on its pipe that is no message: only this package may use descriptor 3")
 	errCodec   = errors.New("gob cannot carry it: use exported fields of plain types, and gob.Register for what interfaces hold")
 )
 
-// A conn is an end of the socket between program and worker. One goroutine may
-// receive and decode while others send.
+// A conn is an end of the socket between program and worker. One side talks at a
+// time, and on each side one goroutine has the conn.
+//
+// The goroutine blocks in the system call: to have it parked until the network
+// poller finds an answer, and woken then, takes longer than a small call.
 type conn struct {
 	file *os.File
 	r    *bufio.Reader
-	in   bytes.Buffer // the body being decoded
-	dec  *gob.Decoder
 
-	sending sync.Mutex
-	sent    int // frames
-	out     bytes.Buffer
-	enc     *gob.Encoder // nil before the first value, and after one that gob refused
+	header [headerSize]byte
+	body   []byte
+	in     bytes.Reader // over the body being decoded
+	dec    *gob.Decoder
 
-	descriptors []int // received, with the frames received so far
+	out bytes.Buffer
+	enc *gob.Encoder // nil before the first value, and after one that gob refused
 }
 
-func newConn(fd int) (*conn, error) {
-	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, err
-	}
-	c := &conn{file: os.NewFile(uintptr(fd), "worker")}
-	c.r = bufio.NewReader(readerFunc(c.read))
-	return c, nil
-}
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// read reads from the socket and keeps the descriptors that come along.
-func (c *conn) read(p []byte) (n int, err error) {
-	raw, err := c.file.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var control [64]byte
-	var controls int
-	var failure error
-	err = raw.Read(func(fd uintptr) bool {
-		n, controls, _, _, failure = unix.Recvmsg(int(fd), p, control[:], receiveFlags)
-		return failure != unix.EAGAIN
-	})
-	switch err = errors.Join(err, failure); {
-	case err != nil:
-		return 0, err
-	case n == 0:
-		return 0, io.EOF
-	}
-	return n, c.keep(control[:controls])
-}
-
-func (c *conn) keep(control []byte) error {
-	if len(control) == 0 {
-		return nil
-	}
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return err
-	}
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			return err
-		}
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-		}
-		c.descriptors = append(c.descriptors, fds...)
-	}
-	return nil
+func newConn(fd int) *conn {
+	file := os.NewFile(uintptr(fd), "worker") // blocking, as the descriptor is
+	return &conn{file: file, r: bufio.NewReader(file)}
 }
 
 // send sends a frame with the value that v points to, or without if v is nil. An
 // error that is errCodec has sent nothing and leaves the conn in order.
 func (c *conn) send(kind byte, number uint64, v any) error {
-	c.sending.Lock()
-	defer c.sending.Unlock()
 	c.out.Reset()
 	c.out.Write(make([]byte, headerSize))
-	var fresh byte
+	fresh := false
 	if v != nil {
 		if c.enc == nil {
-			c.enc, fresh = gob.NewEncoder(&c.out), 1
+			c.enc, fresh = gob.NewEncoder(&c.out), true
 		}
 		if err := encode(c.enc, v); err != nil {
 			c.enc = nil // it may believe types to be sent that are not
@@ -143,23 +94,12 @@ func (c *conn) send(kind byte, number uint64, v any) error {
 		}
 	}
 	message := c.out.Bytes()
-	binary.LittleEndian.PutUint32(message, magic)
-	message[4], message[5] = kind, fresh
-	binary.LittleEndian.PutUint64(message[8:], number)
-	binary.LittleEndian.PutUint64(message[16:], uint64(len(message)-headerSize))
-	c.sent++
+	putHeader(message, frame{kind: kind, fresh: fresh, number: number}, len(message)-headerSize)
 	_, err := c.file.Write(message)
-	if c.out.Cap() > 1<<20 {
+	if c.out.Cap() > keepSize {
 		c.out = bytes.Buffer{}
 	}
 	return err
-}
-
-// frames is how many were sent.
-func (c *conn) frames() int {
-	c.sending.Lock()
-	defer c.sending.Unlock()
-	return c.sent
 }
 
 // encode makes an error of the panic that gob has for a nil pointer.
@@ -178,55 +118,128 @@ func encode(enc *gob.Encoder, v any) (err error) {
 	return nil
 }
 
-// hand sends a frame along with a descriptor.
-func (c *conn) hand(number uint64, fd int) error {
-	c.sending.Lock()
-	defer c.sending.Unlock()
-	c.sent++
-	message := make([]byte, headerSize)
-	binary.LittleEndian.PutUint32(message, magic)
-	message[4] = handed
-	binary.LittleEndian.PutUint64(message[8:], number)
-	raw, err := c.file.SyscallConn()
-	if err != nil {
-		return err
+func putHeader(b []byte, f frame, size int) {
+	binary.LittleEndian.PutUint32(b, magic)
+	b[4] = f.kind
+	if f.fresh {
+		b[5] = 1
 	}
-	var failure error
-	err = raw.Write(func(socket uintptr) bool {
-		failure = unix.Sendmsg(int(socket), message, unix.UnixRights(fd), nil, 0)
-		return failure != unix.EAGAIN
-	})
-	return errors.Join(err, failure)
+	binary.LittleEndian.PutUint64(b[8:], f.number)
+	binary.LittleEndian.PutUint64(b[16:], uint64(size))
+}
+
+func parseHeader(b []byte) (f frame, size int, err error) {
+	f = frame{kind: b[4], fresh: b[5] == 1, number: binary.LittleEndian.Uint64(b[8:])}
+	length := binary.LittleEndian.Uint64(b[16:])
+	if binary.LittleEndian.Uint32(b) != magic || f.kind < hello || f.kind > handed || length > 1<<40 {
+		return frame{}, 0, errGarbage
+	}
+	return f, int(length), nil
 }
 
 // receive waits for the next frame.
 func (c *conn) receive() (frame, error) {
-	var header [headerSize]byte
-	if _, err := io.ReadFull(c.r, header[:]); err != nil {
+	if _, err := io.ReadFull(c.r, c.header[:]); err != nil {
 		return frame{}, err
 	}
-	f := frame{kind: header[4], fresh: header[5] == 1, number: binary.LittleEndian.Uint64(header[8:])}
-	size := binary.LittleEndian.Uint64(header[16:])
-	if binary.LittleEndian.Uint32(header[:]) != magic || f.kind < hello || f.kind > forget || size > 1<<40 {
-		return frame{}, errGarbage
+	f, size, err := parseHeader(c.header[:])
+	if err != nil {
+		return frame{}, err
 	}
-	f.body = make([]byte, size)
-	_, err := io.ReadFull(c.r, f.body)
+	if cap(c.body) > keepSize {
+		c.body = nil
+	}
+	f.body = slices.Grow(c.body[:0], size)[:size]
+	c.body = f.body
+	_, err = io.ReadFull(c.r, f.body)
 	return f, err
 }
 
 // decode sets what v points to from a frame's body.
 func (c *conn) decode(f frame, v any) error {
-	c.in = *bytes.NewBuffer(f.body)
+	c.in.Reset(f.body)
 	if f.fresh || c.dec == nil {
 		c.dec = gob.NewDecoder(&c.in)
 	}
-	err := c.dec.Decode(v)
-	c.in = bytes.Buffer{}
-	if err != nil {
+	if err := c.dec.Decode(v); err != nil {
 		return fmt.Errorf("decoding %T: %w", v, err)
 	}
 	return nil
+}
+
+// hand sends a descriptor, or none if it is negative.
+func (c *conn) hand(number uint64, fd int) error {
+	message := make([]byte, headerSize)
+	putHeader(message, frame{kind: handed, number: number}, 0)
+	var rights []byte
+	if fd >= 0 {
+		rights = unix.UnixRights(fd)
+	}
+	return c.control(func(socket int) error { return unix.Sendmsg(socket, message, rights, nil, 0) })
+}
+
+// takeHanded waits for a descriptor. It is negative if there is none.
+func (c *conn) takeHanded() (fd int, err error) {
+	message, rights := make([]byte, headerSize), make([]byte, 64)
+	var n, size int
+	err = c.control(func(socket int) (err error) {
+		n, size, _, _, err = unix.Recvmsg(socket, message, rights, receiveFlags|unix.MSG_WAITALL)
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+	if n < headerSize {
+		return -1, io.ErrUnexpectedEOF
+	}
+	if f, _, err := parseHeader(message); err != nil || f.kind != handed {
+		return -1, errGarbage
+	}
+	return descriptor(rights[:size])
+}
+
+// descriptor returns the descriptor that came along with a message.
+func descriptor(rights []byte) (int, error) {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil || len(messages) == 0 {
+		return -1, err
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) == 0 {
+		return -1, err
+	}
+	unix.CloseOnExec(fds[0])
+	return fds[0], nil
+}
+
+// control makes a system call on the socket, once more if a signal comes in
+// between.
+func (c *conn) control(f func(socket int) error) error {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failure error
+	err = raw.Control(func(fd uintptr) {
+		for failure = unix.EINTR; failure == unix.EINTR; {
+			failure = f(int(fd))
+		}
+	})
+	return errors.Join(err, failure)
+}
+
+// A note is what the program tells a worker in between, over a pipe of its own.
+// It is written at once, as it is much shorter than PIPE_BUF.
+type note struct {
+	Kind   byte
+	Number uint64
+}
+
+func (n note) writeTo(w io.Writer) error { return binary.Write(w, binary.LittleEndian, n) }
+
+func readNote(r io.Reader) (n note, err error) {
+	err = binary.Read(r, binary.LittleEndian, &n)
+	return n, err
 }
 
 // socketPair makes the two ends of a connection, which no child inherits unless

@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"manyhands/internal/memory"
 )
 
 const receiveFlags = unix.MSG_CMSG_CLOEXEC
@@ -23,3 +25,7 @@ func anonymousFile() (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), "shared memory"), nil
 }
+
+// freeMemory bounds shared memory: Linux promises more than it has, and kills
+// programs later.
+func freeMemory() (bytes uint64, source string) { return memory.Free() }

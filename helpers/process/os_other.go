@@ -3,6 +3,7 @@
 package process
 
 import (
+	"math"
 	"os"
 	"syscall"
 )
@@ -24,3 +25,6 @@ func anonymousFile() (*os.File, error) {
 	}
 	return f, os.Remove(f.Name())
 }
+
+// freeMemory leaves it to the disk of temporary files to bound shared memory.
+func freeMemory() (bytes uint64, source string) { return math.MaxUint64, "memory" }

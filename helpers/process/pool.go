@@ -19,10 +19,19 @@ import (
 type Pool[In, Out any] struct {
 	name    string
 	options Options
-	queue   queue
-	ctx     context.Context // ends when the pool is closed
-	close   context.CancelFunc
-	running sync.WaitGroup
+	running sync.WaitGroup // a count for each worker that is not idle
+
+	mu      sync.Mutex
+	closed  bool
+	workers []*worker
+	idle    []*worker // none while a task is queued
+	queue   []*task   // first in, first out
+}
+
+// A worker has a process, or the next one after that was lost. Who takes it from
+// the idle ones has it to itself.
+type worker struct {
+	child *child // written under the pool's lock; nil if none could be started
 }
 
 // Start starts the workers and returns when all are ready.
@@ -34,19 +43,14 @@ func (f *Func[In, Out]) Start(o Options) (*Pool[In, Out], error) {
 	if err != nil {
 		return nil, fmt.Errorf("process: a pool for %q: %w", f.name, err)
 	}
-	p := &Pool[In, Out]{name: f.name, options: o, queue: queue{ready: make(chan struct{}, 1)}}
-	p.ctx, p.close = context.WithCancel(context.Background())
-	children, errs := make([]*child, o.Workers), make([]error, o.Workers)
-	var starting sync.WaitGroup
-	for i := range children {
-		starting.Go(func() { children[i], errs[i] = start(f.name) })
+	p := &Pool[In, Out]{name: f.name, options: o}
+	errs := make([]error, o.Workers)
+	for i := range errs {
+		w := new(worker)
+		p.workers, p.idle = append(p.workers, w), append(p.idle, w)
+		p.running.Go(func() { errs[i] = p.renew(w) })
 	}
-	starting.Wait()
-	for _, c := range children {
-		if c != nil {
-			p.running.Go(func() { p.work(c) })
-		}
-	}
+	p.running.Wait()
 	for i, err := range errs {
 		if err != nil {
 			p.Close()
@@ -69,8 +73,9 @@ func possible(o Options) error {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return os.NewSyscallError("getrlimit", err)
 	}
-	// A worker takes its socket and, on Linux, what its end is waited for with.
-	if most := uint64(limit.Cur) / 2; uint64(o.Workers) > most {
+	// A worker takes its socket, its pipe and, on Linux, what its end is waited for
+	// with.
+	if most := uint64(limit.Cur) / 3; uint64(o.Workers) > most {
 		return fmt.Errorf("%d workers are more than the %d files that may be open allow: use at most %d, or raise ulimit -n",
 			o.Workers, limit.Cur, most)
 	}
@@ -80,11 +85,29 @@ func possible(o Options) error {
 // Close kills the workers and waits until they are gone. Tasks that are not done
 // fail with ErrClosed.
 func (p *Pool[In, Out]) Close() {
-	p.close()
-	p.running.Wait()
-	for t := p.queue.pop(); t != nil; t = p.queue.pop() {
+	p.mu.Lock()
+	p.closed, p.idle = true, nil
+	queue := p.queue
+	p.queue = nil
+	for _, w := range p.workers {
+		if w.child != nil {
+			w.child.kill()
+		}
+	}
+	p.mu.Unlock()
+	for _, t := range queue {
 		if t.take() {
+			t.stop()
 			t.finish(ErrClosed)
+		}
+	}
+	p.running.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.workers {
+		if w.child != nil {
+			w.child.end()
+			w.child = nil
 		}
 	}
 }
@@ -117,31 +140,27 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) *Future[Out] {
 }
 
 func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func()) *Future[Out] {
-	f := &Future[Out]{done: make(chan struct{})}
-	t := &task{ctx: ctx, in: value(in), out: value(&f.result.Value)}
-	t.finish = func(err error) {
-		if err != nil {
-			var none Out // decoding may have gone half way
-			f.result = Result[Out]{none, fmt.Errorf("process: %s: %w", p.name, err)}
-		}
-		close(f.done)
-		done()
-	}
-	t.stop = context.AfterFunc(ctx, func() {
-		if t.take() {
-			t.finish(context.Cause(ctx))
-		}
-	})
-	p.queue.push(t)
-	if p.ctx.Err() != nil && t.take() {
-		t.finish(ErrClosed)
+	t, f := p.task(ctx, in, done)
+	if w := p.begin(t); w != nil {
+		go func() {
+			p.run(w, t)
+			p.work(w)
+		}()
 	}
 	return f
 }
 
-// Call runs one task and waits for it.
+// Call runs one task and waits for it. With a worker to spare it is quicker than
+// Submit and Wait, as it talks to the worker itself.
 func (p *Pool[In, Out]) Call(ctx context.Context, in In) (Out, error) {
-	return p.Submit(ctx, in).Wait()
+	t, f := p.task(ctx, &in, func() {})
+	if w := p.begin(t); w != nil {
+		p.run(w, t)
+		if !p.rest(w) {
+			go p.work(w)
+		}
+	}
+	return f.Wait()
 }
 
 // Map runs a task for each argument and returns the results in the order of the
@@ -184,44 +203,126 @@ func (p *Pool[In, Out]) Completed(ctx context.Context, ins []In) iter.Seq2[int, 
 	}
 }
 
-// work hands tasks to a worker, and to those that take its place, until the pool
-// is closed.
-func (p *Pool[In, Out]) work(c *child) {
-	for {
-		var dead chan struct{}
-		if c != nil {
-			dead = c.dead
+// A task goes from a caller to a worker, maybe by way of the queue, or is
+// cancelled there.
+type task struct {
+	ctx     context.Context
+	in, out any             // pointers, or nil for a type that holds nothing
+	taken   atomic.Bool     // out of the queue, by a worker or by its end
+	stop    func() bool     // no more watching the context of a queued task
+	finish  func(err error) // called once, by who took it
+}
+
+func (t *task) take() bool { return t.taken.CompareAndSwap(false, true) }
+
+// task makes a task and the future that its end fulfils.
+func (p *Pool[In, Out]) task(ctx context.Context, in *In, done func()) (*task, *Future[Out]) {
+	f := &Future[Out]{done: make(chan struct{})}
+	finish := func(err error) {
+		if err != nil {
+			var none Out // decoding may have gone half way
+			f.result = Result[Out]{none, fmt.Errorf("process: %s: %w", p.name, err)}
 		}
-		select {
-		case <-p.ctx.Done():
-			if c != nil {
-				c.end()
+		close(f.done)
+		done()
+	}
+	return &task{ctx: ctx, in: value(in), out: value(&f.result.Value), finish: finish}, f
+}
+
+// begin returns an idle worker for a task. If there is none it queues the task
+// and returns nil, as it does if the task has already come to its end.
+func (p *Pool[In, Out]) begin(t *task) *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		t.finish(ErrClosed)
+	case t.ctx.Err() != nil:
+		t.finish(context.Cause(t.ctx))
+	case len(p.idle) > 0:
+		last := len(p.idle) - 1
+		w := p.idle[last]
+		p.idle = p.idle[:last]
+		p.running.Add(1)
+		return w
+	default:
+		t.stop = context.AfterFunc(t.ctx, func() {
+			if t.take() {
+				t.finish(context.Cause(t.ctx))
 			}
-			return
-		case <-dead:
-			c = p.replace(c)
-		case <-p.queue.ready:
-			if t := p.queue.pop(); t != nil && t.take() {
-				t.stop()
-				c = p.run(c, t)
-			}
+		})
+		p.queue = append(p.queue, t)
+	}
+	return nil
+}
+
+// next takes a task out of the queue, and returns nil if there is none.
+func (p *Pool[In, Out]) next() *task {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.queue) > 0 {
+		t := p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		if t.take() {
+			t.stop()
+			return t
+		}
+	}
+	return nil
+}
+
+// work has a worker do what is queued, and puts it to rest.
+func (p *Pool[In, Out]) work(w *worker) {
+	for !p.rest(w) {
+		if p.spent(w) {
+			p.renew(w) // if there can be none now, the next task tries again
+		}
+		if t := p.next(); t != nil {
+			p.run(w, t)
 		}
 	}
 }
 
-// replace ends a worker and returns a new one, or nil if there can be none now:
-// the next task tries again.
-func (p *Pool[In, Out]) replace(c *child) *child {
-	c.end()
-	if p.ctx.Err() != nil {
-		return nil
+// rest returns a worker to the idle ones, and reports false if there is something
+// to do first.
+func (p *Pool[In, Out]) rest(w *worker) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+	case len(p.queue) > 0 || p.spent(w):
+		return false
+	default:
+		p.idle = append(p.idle, w)
 	}
-	c, _ = start(p.name)
-	return c
+	p.running.Done()
+	return true
 }
 
-// run has a worker do a task, and returns the worker for the next.
-func (p *Pool[In, Out]) run(c *child, t *task) *child {
+// spent reports whether a worker needs another process for its next task.
+func (p *Pool[In, Out]) spent(w *worker) bool {
+	return w.child != nil && (w.child.ruined || p.options.Fresh && w.child.calls > 0)
+}
+
+// renew gives a worker a new process.
+func (p *Pool[In, Out]) renew(w *worker) error {
+	if w.child != nil {
+		w.child.end()
+	}
+	c, err := start(p.name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil && p.closed {
+		c.end()
+		c, err = nil, ErrClosed
+	}
+	w.child = c
+	return err
+}
+
+// run has a worker do a task.
+func (p *Pool[In, Out]) run(w *worker, t *task) {
 	ctx := t.ctx
 	if limit := p.options.Limit; limit > 0 {
 		var cancel context.CancelFunc
@@ -230,73 +331,21 @@ func (p *Pool[In, Out]) run(c *child, t *task) *child {
 	}
 	err := errNotSent
 	for tries := 0; err == errNotSent && tries < 3; tries++ { // it never began, so it may begin again
-		if c == nil || c.ruined {
-			if c, err = start(p.name); err != nil {
+		if w.child == nil || w.child.ruined {
+			if err = p.renew(w); err != nil {
 				break
 			}
 		}
-		err = p.call(ctx, c, t)
+		err = w.child.call(ctx, p.options.Grace, t.in, t.out)
 	}
-	if err != nil && p.ctx.Err() != nil {
+	if err != nil && p.ended() {
 		err = ErrClosed
 	}
 	t.finish(err)
-	if c != nil && (c.ruined || p.options.Fresh) {
-		return p.replace(c)
-	}
-	return c
 }
 
-// call has a worker do a task, unless the pool is closed.
-func (p *Pool[In, Out]) call(ctx context.Context, c *child, t *task) error {
-	stop := context.AfterFunc(p.ctx, func() { c.cmd.Process.Kill() })
-	defer stop()
-	return c.call(ctx, p.options.Grace, t.in, t.out)
-}
-
-// A task goes from Submit to a worker, or is cancelled before.
-type task struct {
-	ctx     context.Context
-	in, out any             // pointers, or nil for a type that holds nothing
-	taken   atomic.Bool     // by a worker, or by its end
-	stop    func() bool     // no more watching the context
-	finish  func(err error) // called once, by who took it
-}
-
-func (t *task) take() bool { return t.taken.CompareAndSwap(false, true) }
-
-// A queue holds tasks, first in, first out.
-type queue struct {
-	mu    sync.Mutex
-	tasks []*task
-	ready chan struct{} // holds one if there are tasks
-}
-
-func (q *queue) push(t *task) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.tasks = append(q.tasks, t)
-	q.signal()
-}
-
-// pop returns nil if there is nothing.
-func (q *queue) pop() *task {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.tasks) == 0 {
-		return nil
-	}
-	t := q.tasks[0]
-	q.tasks[0] = nil
-	if q.tasks = q.tasks[1:]; len(q.tasks) > 0 {
-		q.signal()
-	}
-	return t
-}
-
-func (q *queue) signal() {
-	select {
-	case q.ready <- struct{}{}:
-	default:
-	}
+func (p *Pool[In, Out]) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }

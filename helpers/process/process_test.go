@@ -12,8 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -78,6 +81,7 @@ var (
 
 	refused = process.Register("refused", func(_ context.Context, f func()) (int, error) { return 0, nil })
 	sends   = process.Register("sends", func(_ context.Context, _ int) (chan int, error) { return make(chan int), nil })
+	holder  = process.Register("holder", func(_ context.Context, _ chunk) (int, error) { return os.Getpid(), nil })
 	nothing = process.Register("nothing", func(_ context.Context, _ struct{}) (struct{}, error) { return struct{}{}, nil })
 	largest = process.Register("largest", func(_ context.Context, c chunk) (float64, error) {
 		return slices.Max(c.Array.Slice()[c.From:c.To]), nil
@@ -87,13 +91,6 @@ var (
 			c.Array.Slice()[c.From+i] = -v
 		}
 		return c.Array, nil
-	})
-	total = process.Register("total", func(_ context.Context, values []float64) (float64, error) {
-		sum := 0.0
-		for _, v := range values {
-			sum += v
-		}
-		return sum, nil
 	})
 
 	// absent is unknown to workers.
@@ -137,6 +134,8 @@ func play(role string) int {
 			_, err = process.NewShared[int](1)
 		}
 		fmt.Println(err)
+	case "pong":
+		sendBack()
 	case "late":
 		defer func() { fmt.Println(recover()) }()
 		process.Register("late", func(context.Context, int) (int, error) { return 0, nil })
@@ -180,6 +179,10 @@ func TestWorkersAreReusedOrFresh(t *testing.T) {
 		slices.Sort(pids)
 		if got := len(slices.Compact(pids)); err != nil || got != want {
 			t.Errorf("fresh %v: 5 tasks ran in %d processes instead of %d (%v)", fresh, got, want, err)
+		}
+		one, _ := p.Call(t.Context(), "pid")
+		if two, err := p.Call(t.Context(), "pid"); (one != two) != fresh || err != nil {
+			t.Errorf("fresh %v: calls ran in %s and %s (%v)", fresh, one, two, err)
 		}
 	}
 }
@@ -295,7 +298,7 @@ func TestManyCrashes(t *testing.T) {
 	if testing.Short() {
 		n = 100
 	}
-	p := start(t, unruly, process.Options{Workers: 2})
+	p := start(t, unruly, process.Options{})
 	crashed := 0
 	for _, r := range p.Completed(t.Context(), slices.Repeat([]string{"exit"}, n)) {
 		if errors.Is(r.Err, process.ErrCrashed) {
@@ -322,6 +325,81 @@ func TestCancel(t *testing.T) {
 	}
 	if out, err := p.Call(t.Context(), "after"); out != "after" || err != nil {
 		t.Errorf("after: %q, %v", out, err)
+	}
+}
+
+// TestCancelIsHeard cancels at any moment, before the worker knows of its task and
+// after: the function has to be told, as nothing else ends it here.
+func TestCancelIsHeard(t *testing.T) {
+	p := start(t, unruly, process.Options{Workers: 1, Grace: 5 * time.Second})
+	before, err := p.Call(t.Context(), "pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := p.Submit(ctx, "wait")
+		for range i {
+			runtime.Gosched()
+		}
+		cancel()
+		if _, err := f.Wait(); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if after, err := p.Call(t.Context(), "pid"); after != before || err != nil {
+			t.Fatalf("worker %s became %s (%v)", before, after, err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Call(ended, "exit"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a task that is cancelled before it begins: %v", err)
+	}
+	if after, err := p.Call(t.Context(), "pid"); after != before || err != nil {
+		t.Errorf("that task ran: worker %s became %s (%v)", before, after, err)
+	}
+}
+
+// TestManyCallers calls from many goroutines, in every way, and closes the pool
+// under them.
+func TestManyCallers(t *testing.T) {
+	p := start(t, square, process.Options{Workers: 3})
+	var callers sync.WaitGroup
+	var done atomic.Int64
+	for i := range 12 {
+		callers.Go(func() {
+			for n := 0; ; n++ {
+				var got int
+				var err error
+				if i%2 == 0 {
+					got, err = p.Call(t.Context(), n)
+				} else {
+					got, err = p.Submit(t.Context(), n).Wait()
+				}
+				if errors.Is(err, process.ErrClosed) {
+					return
+				}
+				if err != nil || got != n*n {
+					t.Errorf("%d² is %d, %v", n, got, err)
+					return
+				}
+				if done.Add(1) == 2000 {
+					go p.Close()
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+func TestQueueIsFirstInFirstOut(t *testing.T) {
+	p := start(t, square, process.Options{Workers: 1})
+	var order []int
+	for i := range p.Completed(t.Context(), make([]int, 50)) {
+		order = append(order, i)
+	}
+	if len(order) != 50 || !slices.IsSorted(order) {
+		t.Errorf("one worker did tasks in order %v", order)
 	}
 }
 
@@ -448,8 +526,48 @@ func TestShared(t *testing.T) {
 	}
 }
 
+// TestSharedIsGivenBack sees a worker let go of an array that is closed, and of
+// no other.
+func TestSharedIsGivenBack(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what memory a worker sees")
+	}
+	p := start(t, holder, process.Options{Workers: 1})
+	var arrays []*process.Shared[float64]
+	var pid int
+	for range 10 {
+		a, err := process.Share([]float64{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		if pid, err = p.Call(t.Context(), chunk{Array: a}); err != nil {
+			t.Fatal(err)
+		}
+		arrays = append(arrays, a)
+	}
+	seen := func() int {
+		maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(maps), "memfd:manyhands")
+	}
+	if n := seen(); n != 10 {
+		t.Errorf("the worker sees %d arrays instead of 10", n)
+	}
+	for _, a := range arrays[1:] {
+		a.Close()
+	}
+	for looks := 0; seen() != 1; looks++ { // it hears of it by and by
+		if looks == 100_000 {
+			t.Fatalf("the worker still sees %d arrays instead of 1", seen())
+		}
+	}
+}
+
 func TestSharedRefuses(t *testing.T) {
-	for n, says := range map[int]string{0: "at least one", -1: "at least one", 1 << 45: "use fewer elements", math.MaxInt: "larger than any memory"} {
+	for n, says := range map[int]string{0: "at least one", -1: "at least one", 1 << 40: "use fewer elements", math.MaxInt: "larger than any memory"} {
 		if _, err := process.NewShared[float64](n); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%d: %v", n, err)
 		}

@@ -54,6 +54,10 @@ func NewShared[T Number](n int) (*Shared[T], error) {
 	case size > 1<<62 || size/uint64(unsafe.Sizeof(zero)) != uint64(n):
 		return nil, fmt.Errorf("process: an array of %d elements of %d bytes is larger than any memory", n, unsafe.Sizeof(zero))
 	}
+	if free, source := freeMemory(); size > free {
+		return nil, fmt.Errorf("process: an array of %d elements takes %d MB, more than the %d MB of %s: use fewer elements",
+			n, size>>20, free>>20, source)
+	}
 	file, err := anonymousFile()
 	if err != nil {
 		return nil, fmt.Errorf("process: no shared memory: %w: pass the values as an argument instead", err)
@@ -138,7 +142,7 @@ func (s *Shared[T]) GobDecode(b []byte) error {
 
 func find(number uint64, size int) ([]byte, error) {
 	if role != "" {
-		return attic.find(number, size)
+		return desk.find(number, size)
 	}
 	return shelf.find(number)
 }
@@ -181,7 +185,7 @@ func (s *shelves) hand(number uint64, c *child) error {
 	defer s.mu.Unlock()
 	it, ok := s.items[number]
 	if !ok {
-		return c.conn.send(handed, number, nil)
+		return c.conn.hand(number, -1)
 	}
 	it.holders[c] = true
 	return c.conn.hand(number, int(it.file.Fd()))
@@ -194,7 +198,7 @@ func (s *shelves) remove(number uint64) {
 	s.mu.Unlock()
 	it.file.Close()
 	for c := range it.holders {
-		c.conn.send(forget, number, nil) // a worker that is gone has forgotten
+		note{forget, number}.writeTo(c.notes) // a worker that is gone has forgotten
 	}
 }
 
@@ -204,62 +208,5 @@ func (s *shelves) leave(c *child) {
 	defer s.mu.Unlock()
 	for _, it := range s.items {
 		delete(it.holders, c)
-	}
-}
-
-// attic has what shared memory a worker has seen.
-var attic = &memories{mapped: make(map[uint64][]byte), changed: make(chan struct{}, 1)}
-
-// arrivals brings the descriptor that was asked for, -1 for none.
-var arrivals = make(chan int)
-
-type memories struct {
-	mapped map[uint64][]byte // used by the goroutine of the function alone
-
-	mu      sync.Mutex
-	closed  []uint64
-	changed chan struct{} // holds one if there are closed
-}
-
-func (m *memories) find(number uint64, size int) ([]byte, error) {
-	if b, ok := m.mapped[number]; ok {
-		return b, nil
-	}
-	if err := link.send(need, number, nil); err != nil {
-		return nil, err
-	}
-	fd := <-arrivals
-	if fd < 0 {
-		return nil, errGone
-	}
-	defer unix.Close(fd)
-	b, err := mapped(fd, size)
-	if err == nil {
-		m.mapped[number] = b
-	}
-	return b, err
-}
-
-func (m *memories) add(number uint64) {
-	m.mu.Lock()
-	m.closed = append(m.closed, number)
-	m.mu.Unlock()
-	select {
-	case m.changed <- struct{}{}:
-	default:
-	}
-}
-
-// clear unmaps what is closed.
-func (m *memories) clear() {
-	m.mu.Lock()
-	closed := m.closed
-	m.closed = nil
-	m.mu.Unlock()
-	for _, number := range closed {
-		if b, ok := m.mapped[number]; ok {
-			unix.Munmap(b)
-			delete(m.mapped, number)
-		}
 	}
 }

@@ -9,118 +9,91 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"sync/atomic"
+	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
-// socket is the descriptor that a worker talks over: the first of
-// [os/exec.Cmd.ExtraFiles].
-const socket = 3
+// The descriptors of a worker, in the order of [os/exec.Cmd.ExtraFiles]: the
+// socket for calls, and the pipe for notes.
+const (
+	socket = 3 + iota
+	pipe
+)
 
 // link is the worker's conn to its program, nil if it serves nothing.
 var link *conn
 
-// A job is a call on its way from the goroutine that receives to the one that
-// runs the function.
-type job struct {
-	frame
-	ctx context.Context
-}
-
 // serve runs a function for the program until that is gone. It never returns.
 func serve[In, Out any](f func(context.Context, In) (Out, error)) {
-	c, err := newConn(socket)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "process:", err)
-		os.Exit(1)
-	}
-	link = c
-	jobs := make(chan job)
-	go listen(c, jobs)
+	unix.CloseOnExec(socket)
+	unix.CloseOnExec(pipe)
+	link = newConn(socket)
 	// Initialisation is tied to the main thread, where each wait would cost a
-	// switch of threads.
-	go func() {
-		defer os.Exit(1) // the function called runtime.Goexit
-		check(c.send(hello, 0, nil))
-		for {
-			select {
-			case j := <-jobs:
-				check(respond(c, j, f))
-			case <-attic.changed:
-			}
-			attic.clear()
-		}
-	}()
-	select {}
+	// switch of threads: good enough for notes.
+	go work(f)
+	check(listen(os.NewFile(pipe, "notes")))
+}
+
+// work runs the function for one call after the other.
+func work[In, Out any](f func(context.Context, In) (Out, error)) {
+	defer os.Exit(1) // the function called runtime.Goexit
+	check(link.send(hello, 0, nil))
+	for {
+		frame, err := link.receive()
+		check(err)
+		ctx := desk.begin(frame.number)
+		check(respond(ctx, frame, f))
+		desk.finish()
+	}
 }
 
 // check ends a worker that cannot talk to its program any more.
 func check(err error) {
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		os.Exit(0)
+	default:
 		os.Exit(1)
 	}
 }
 
-// listen receives all along, so that the end of the program ends the worker even
-// in the middle of a task.
-func listen(c *conn, jobs chan<- job) {
-	var current atomic.Uint64
-	stop := func() {}
+// listen reads notes all along, so that the end of the program ends the worker
+// even in the middle of a task.
+func listen(notes io.Reader) error {
 	for {
-		f, err := c.receive()
+		n, err := readNote(notes)
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				os.Exit(0)
-			}
-			os.Exit(1)
+			return err
 		}
-		switch f.kind {
-		case call:
-			var ctx context.Context
-			stop() // of the call before, which is over
-			ctx, stop = context.WithCancel(context.Background())
-			current.Store(f.number)
-			jobs <- job{f, ctx}
-		case cancel:
-			if f.number == current.Load() {
-				stop()
-			}
-		case handed:
-			fd := -1
-			if len(c.descriptors) > 0 {
-				fd, c.descriptors = c.descriptors[0], c.descriptors[1:]
-			}
-			arrivals <- fd
-		case forget:
-			attic.add(f.number)
-		}
+		desk.take(n)
 	}
 }
 
 // respond runs the function for one call and sends what comes of it.
-func respond[In, Out any](c *conn, j job, f func(context.Context, In) (Out, error)) error {
+func respond[In, Out any](ctx context.Context, c frame, f func(context.Context, In) (Out, error)) error {
 	var in In
 	if v := value(&in); v != nil {
-		if err := c.decode(j.frame, v); err != nil {
-			return sendText(c, failed, j.number, err.Error())
+		if err := link.decode(c, v); err != nil {
+			return sendText(failed, c.number, err.Error())
 		}
 	}
-	out, trace, err := protect(j.ctx, in, f)
+	out, trace, err := protect(ctx, in, f)
 	switch {
 	case trace != "":
-		return sendText(c, panicked, j.number, trace)
+		return sendText(panicked, c.number, trace)
 	case err != nil:
-		return sendText(c, failed, j.number, err.Error())
+		return sendText(failed, c.number, err.Error())
 	}
-	err = c.send(answer, j.number, value(&out))
+	err = link.send(answer, c.number, value(&out))
 	if errors.Is(err, errCodec) {
-		return sendText(c, failed, j.number, fmt.Sprintf("the result, %T: %v", out, err))
+		return sendText(failed, c.number, fmt.Sprintf("the result, %T: %v", out, err))
 	}
 	return err
 }
 
-func sendText(c *conn, kind byte, number uint64, text string) error {
-	return c.send(kind, number, &text)
-}
+func sendText(kind byte, number uint64, text string) error { return link.send(kind, number, &text) }
 
 // protect calls f and returns the value and stack of a panic as text.
 func protect[In, Out any](ctx context.Context, in In, f func(context.Context, In) (Out, error)) (out Out, trace string, err error) {
@@ -134,4 +107,92 @@ func protect[In, Out any](ctx context.Context, in In, f func(context.Context, In
 	out, err = f(ctx, in)
 	returned = true
 	return out, "", err
+}
+
+// desk is what the goroutine of the function and the one that listens have in
+// common.
+var desk = &state{mapped: make(map[uint64][]byte)}
+
+// A state is the call in progress and the shared memory that the worker has seen.
+type state struct {
+	mu        sync.Mutex
+	busy      bool
+	number    uint64 // of the call in progress, or of the one before
+	stop      context.CancelFunc
+	cancelled uint64            // the latest call that was, which may be yet to come
+	mapped    map[uint64][]byte // shared memory, by its number
+	closed    []uint64          // of it, what the call in progress may still look at
+}
+
+func (s *state) begin(number uint64) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	s.busy, s.number = true, number
+	if s.cancelled >= number {
+		s.stop()
+	}
+	return ctx
+}
+
+func (s *state) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+	s.busy = false
+	s.clear()
+}
+
+func (s *state) take(n note) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch n.Kind {
+	case cancel:
+		s.cancelled = n.Number
+		if s.busy && s.number == n.Number {
+			s.stop()
+		}
+	case forget:
+		s.closed = append(s.closed, n.Number)
+		if !s.busy {
+			s.clear()
+		}
+	}
+}
+
+// clear unmaps what is closed.
+func (s *state) clear() {
+	for _, number := range s.closed {
+		if b, ok := s.mapped[number]; ok {
+			unix.Munmap(b)
+			delete(s.mapped, number)
+		}
+	}
+	s.closed = s.closed[:0]
+}
+
+// find returns the shared memory of a number, which it asks for if it is new.
+func (s *state) find(number uint64, size int) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b, ok := s.mapped[number]; ok {
+		return b, nil
+	}
+	if err := link.send(need, number, nil); err != nil {
+		return nil, err
+	}
+	fd, err := link.takeHanded()
+	if err != nil {
+		return nil, err
+	}
+	if fd < 0 {
+		return nil, errGone
+	}
+	defer unix.Close(fd)
+	b, err := mapped(fd, size)
+	if err == nil {
+		s.mapped[number] = b
+	}
+	return b, err
 }
