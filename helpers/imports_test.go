@@ -23,8 +23,9 @@ import (
 var allowed = map[string]string{
 	"measure": `context math/rand math/rand/v2 sort strings
 		golang.org/x/perf/benchmath github.com/aclements/go-moremath/...`,
-	"ledger":   `bytes encoding encoding/base64 encoding/json hash hash/crc32 path/filepath strings unicode/utf16`,
-	"workload": `bufio bytes image image/color image/draw math/big math/rand math/rand/v2 path/filepath strings`,
+	"ledger": `bytes encoding encoding/base64 encoding/json hash hash/crc32 path/filepath strings unicode/utf16`,
+	"workload": `bufio bytes image image/color image/draw math/big math/rand math/rand/v2 path/filepath strings
+		manyhands/internal/memory`,
 	"timeline": `bufio bytes context encoding encoding/base64 encoding/binary encoding/json hash hash/maphash maps
 		net/netip net/url os/exec path/filepath regexp regexp/syntax runtime/trace sort strings unicode/utf16 unique weak
 		golang.org/x/exp/trace/... golang.org/x/sys/unix github.com/shirou/gopsutil/v4/cpu
@@ -34,7 +35,16 @@ var allowed = map[string]string{
 	"server": `image/jpeg golang.org/x/sync/semaphore golang.org/x/time/rate =net/http
 		manyhands/helpers/timeline manyhands/helpers/workload`,
 	"process": `bufio bytes context encoding encoding/binary encoding/gob maps os/exec path/filepath sort strings
-		golang.org/x/sys/unix`,
+		golang.org/x/sys/unix manyhands/internal/memory`,
+	"vector": ``,
+	"media": `bytes context encoding encoding/base64 encoding/json hash hash/crc32 math/rand/v2 os/exec os/signal
+		path/filepath strings unicode/utf16 golang.org/x/sync/errgroup`,
+	"stream":   `context golang.org/x/sync/errgroup`,
+	"subnet":   `context net net/netip unique weak`,
+	"portscan": `bufio bytes net net/netip strings unique weak manyhands/helpers/stream`,
+	"findfiles": `context path/filepath strings
+		github.com/bmatcuk/doublestar/v4 golang.org/x/sync/errgroup`,
+	"gitstatus": `bytes os/exec path/filepath strings manyhands/helpers/stream`,
 	"chart": `html text/tabwriter manyhands/helpers/display manyhands/helpers/ledger manyhands/helpers/measure
 		manyhands/helpers/timeline`,
 }

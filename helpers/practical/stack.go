@@ -1,0 +1,103 @@
+package practical
+
+import (
+	"fmt"
+	"path"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// answerFile is the file that the grader puts a student's cell into, line for
+// line; a notebook's file has other lines than its cells.
+const answerFile = "answer.go"
+
+// packageOf returns the import path, with a dot behind, of the package that
+// check is written in: that of the student's code.
+func packageOf(check func(*T)) string {
+	name := runtime.FuncForPC(reflect.ValueOf(check).Pointer()).Name()
+	slash := strings.LastIndex(name, "/") + 1
+	return name[:slash+strings.Index(name[slash:], ".")+1]
+}
+
+// students tells whether a function belongs to the student, not to the checks,
+// which are in the same package.
+func students(function, pkg string) bool {
+	name, ok := strings.CutPrefix(function, pkg)
+	return ok && !strings.HasPrefix(name, "Test")
+}
+
+// place names a line of the student's code.
+func place(function, pkg, file string, line int) string {
+	name := strings.TrimPrefix(function, pkg)
+	if path.Base(file) != answerFile {
+		return "in " + name
+	}
+	return fmt.Sprintf("in %s, line %d", name, line)
+}
+
+// panicked says where in the student's code the panic began that a deferred
+// function, the caller of panicked, has recovered.
+func panicked(pkg string) string {
+	callers := make([]uintptr, 64)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		f, more := frames.Next()
+		if students(f.Function, pkg) {
+			return ", " + place(f.Function, pkg, f.File, f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// running describes each goroutine that runs code of the student's: what it
+// does, and where.
+func running(pkg string) []string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var found []string
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if at := studentsFrame(stack, pkg); at != "" {
+			_, state, _ := strings.Cut(stack, "[")
+			state, _, _ = strings.Cut(state, "]")
+			state, _, _ = strings.Cut(state, ",") // how long it has been so
+			found = append(found, state+" "+at)
+		}
+	}
+	return found
+}
+
+// studentsFrame returns the innermost place of the student's code in a
+// goroutine's stack, as package runtime prints it; "" where there is none.
+func studentsFrame(stack, pkg string) string {
+	lines := strings.Split(stack, "\n")
+	for i := 1; i+1 < len(lines); i += 2 {
+		function, _, _ := strings.Cut(strings.TrimPrefix(lines[i], "created by "), " in goroutine")
+		if end := strings.LastIndex(function, "("); end > 0 && strings.HasSuffix(function, ")") {
+			function = function[:end] // without the arguments
+		}
+		if students(function, pkg) {
+			file, rest, _ := strings.Cut(strings.TrimSpace(lines[i+1]), ":")
+			number, _, _ := strings.Cut(rest, " ")
+			line, _ := strconv.Atoi(number)
+			return place(function, pkg, file, line)
+		}
+	}
+	return ""
+}
+
+// list writes what running found, the first few, a line each.
+func list(goroutines []string) string {
+	var b strings.Builder
+	for i, g := range goroutines {
+		if i == 3 {
+			fmt.Fprintf(&b, "\nand %d more", len(goroutines)-i)
+			break
+		}
+		b.WriteString("\n" + g)
+	}
+	return b.String()
+}
