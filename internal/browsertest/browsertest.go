@@ -75,7 +75,11 @@ func (tab *Tab) listen(event any) {
 			tab.wrong = append(tab.wrong, fmt.Sprintf("console: %s%s", event.Args[0].Description, event.Args[0].Value))
 		}
 	case *runtime.EventExceptionThrown:
-		tab.wrong = append(tab.wrong, event.ExceptionDetails.Text+" "+event.ExceptionDetails.Exception.Description)
+		wrong := fmt.Sprintf("%s:%d: %s", event.ExceptionDetails.URL, event.ExceptionDetails.LineNumber, event.ExceptionDetails.Text)
+		if thrown := event.ExceptionDetails.Exception; thrown != nil {
+			wrong += " " + thrown.Description
+		}
+		tab.wrong = append(tab.wrong, wrong)
 	case *page.EventJavascriptDialogOpening:
 		tab.wrong = append(tab.wrong, "dialog: "+event.Message)
 	case *network.EventRequestWillBeSent:
@@ -116,10 +120,39 @@ func (tab *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	Within(tab, time.Minute, chromedp.Steps(steps...))
 }
 
-// Wait waits, for as long as given, until a JavaScript expression is true.
+// Wait waits, for as long as given, until a JavaScript expression is true. It
+// asks again and again from here, so that neither a reload of the page nor a
+// browser that draws no frames stops it. A test that ends here says how the
+// page stood.
 func (tab *Tab) Wait(limit time.Duration, expression string) {
 	tab.t.Helper()
-	Within(tab, limit+time.Second, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(limit)))
+	ctx, cancel := context.WithTimeout(tab.ctx, limit)
+	defer cancel()
+	for {
+		// An error is one of the moment, such as a page on its way to another.
+		met, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if met {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tab.Screenshot(strings.ReplaceAll(tab.t.Name(), "/", " ") + " failed")
+			tab.t.Fatalf("after %v this is not yet true: %s\nlast error: %v\nwrong in the page: %q\nthe page says:\n%s",
+				limit, expression, err, tab.Wrong(), tab.text())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// text is what the page says, as far as it can be had from a page in trouble.
+func (tab *Tab) text() string {
+	ctx, cancel := context.WithTimeout(tab.ctx, 10*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 4000)`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
 }
 
 // Within takes one action within the limit and returns its result, or ends
@@ -140,6 +173,11 @@ func Within[T any](tab *Tab, limit time.Duration, action chromedp.Action[T]) T {
 // returns its result.
 func Call[T any](tab *Tab, function string, args ...any) T {
 	tab.t.Helper()
+	return call[T](tab, function, args)
+}
+
+func call[T any](tab *Tab, function string, args []any, options ...chromedp.EvaluateOption) T {
+	tab.t.Helper()
 	if args == nil {
 		args = []any{}
 	}
@@ -147,7 +185,7 @@ func Call[T any](tab *Tab, function string, args ...any) T {
 	if err != nil {
 		tab.t.Fatal(err)
 	}
-	return Within(tab, time.Minute, chromedp.Evaluate[T](fmt.Sprintf("(%s)(...%s)", function, list)))
+	return Within(tab, time.Minute, chromedp.Evaluate[T](fmt.Sprintf("(%s)(...%s)", function, list), options...))
 }
 
 // Send sends a command of the browser's protocol.

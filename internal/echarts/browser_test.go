@@ -259,6 +259,15 @@ func TestSite(t *testing.T) {
 			p := browsertest.Open(t)
 			dir := site(t, mode.theme)
 			p.Do(chromedp.EmulateViewport(800, 800), chromedp.Navigate("file://"+dir+"/index.html"))
+			if n := browsertest.Call[int](p, `() => document.querySelectorAll(".mh-drawn").length`); n > 0 {
+				t.Error("charts are drawn before the reader stirs")
+			}
+			browsertest.Call[chromedp.Void](p, `() => dispatchEvent(new Event("pointermove"))`)
+			p.Wait(time.Minute, `document.querySelector(".mh-drawn canvas") !== null`)
+			if n := browsertest.Call[int](p, `() => document.querySelectorAll(".mh-drawn").length`); n == len(gallery) {
+				t.Error("charts that nobody has come near are drawn")
+			}
+			p.Do(chromedp.EmulateViewport(800, 20000))
 			drawn(t, p, len(gallery))
 			if n := browsertest.Call[int](p, `() => [...document.querySelectorAll(".mh-static")].filter((i) => i.checkVisibility()).length`); n != 0 {
 				t.Errorf("%d static pictures are seen beside the drawn charts", n)

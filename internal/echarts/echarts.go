@@ -13,7 +13,8 @@ import (
 // MIME is the type of the output that holds a chart's option, table and texts as JSON.
 const MIME = "application/vnd.manyhands.chart+json"
 
-// Script is ECharts 6.1.0 as npm publishes it (dist/echarts.min.js, Apache License 2.0, see LICENSE and NOTICE).
+// Script is the part of ECharts 6.1.0 that the course's charts use, half the weight of the whole; tools/echarts says
+// what is in it and makes it (Apache License 2.0, see LICENSE and NOTICE).
 //
 //go:embed echarts.min.js
 var Script []byte

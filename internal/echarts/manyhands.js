@@ -297,7 +297,22 @@
     for (const node of [document.documentElement, document.body]) {
       themes.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
     }
-    for (const figure of document.querySelectorAll("figure.mh-chart:has(.mh-data)")) root.manyhands.start(figure);
+    // A page of the site may have a dozen charts: each is drawn when the reader comes near. And as long as the reader
+    // has not stirred, pictures do: no page is slower to open for its charts.
+    const near = new IntersectionObserver((figures) => {
+      for (const { isIntersecting, target } of figures) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        root.manyhands.start(target);
+      }
+    }, { rootMargin: "50%" });
+    const signs = ["pointermove", "pointerdown", "keydown", "scroll"];
+    const stirred = () => {
+      for (const sign of signs) removeEventListener(sign, stirred);
+      for (const figure of document.querySelectorAll("figure.mh-chart:has(.mh-data)")) near.observe(figure);
+    };
+    for (const sign of signs) addEventListener(sign, stirred, { passive: true });
+    for (const figure of document.querySelectorAll("figure.mh-chart:has(.mh-data):not(:has(.mh-static))")) near.observe(figure);
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
   else startAll();

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
+	"slices"
 
 	"manyhands/internal/notebook"
 )
@@ -44,12 +46,32 @@ func (s *site) guidePage() (rendered, error) {
 	}
 	p := s.page(-1)
 	p.entry, p.Body, p.Contents, p.Source = d.entry, template.HTML(body), d.toc, guideFile
-	return rendered{d.Name, d.ids, d.targets, at, nil, false, sections}, s.execute("guide.html", d.URL(), p)
+	return rendered{d.Name, d.ids, d.targets, at, nil, false, sections, nil}, s.execute("guide.html", d.URL(), p)
 }
 
-// editionPage says where and when each lesson was measured.
-func (s *site) editionPage() error {
+// measured is a lesson on the page of the edition.
+type measured struct {
+	entry
+	Times          int // how many alternatives were timed
+	Typical, Worst int // their spread: the middle one and the widest, in per cent
+}
+
+// editionPage says where and when each lesson was measured, and how far its
+// figures are to be trusted.
+func (s *site) editionPage(all []rendered) error {
 	p := s.page(-1)
-	p.Measured = s.entries
+	for i, e := range s.entries {
+		if e.Practical { // students run it, nobody has
+			continue
+		}
+		m := measured{entry: e, Times: len(all[i].spread)}
+		if m.Times > 0 {
+			spread := slices.Sorted(slices.Values(all[i].spread))
+			m.Typical, m.Worst = percent(spread[len(spread)/2]), percent(spread[len(spread)-1])
+		}
+		p.Measured = append(p.Measured, m)
+	}
 	return s.execute("edition.html", "edition.html", p)
 }
+
+func percent(share float64) int { return int(math.Ceil(100 * share)) }

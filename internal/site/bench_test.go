@@ -1,14 +1,22 @@
 package site_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"fmt"
+	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
 
+	"manyhands/internal/course"
 	"manyhands/internal/notebook"
 	"manyhands/internal/site"
+	"manyhands/internal/testparts"
 )
 
 var links = regexp.MustCompile(`\[([^]]+)\]\(\d\d-[^)]*\)`)
@@ -47,5 +55,84 @@ func BenchmarkRender(b *testing.B) {
 			}
 			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "pages/s")
 		})
+	}
+}
+
+// BenchmarkCourse renders the course's own notebooks, as nbconvert does and as
+// we do, in one run: ours has to be 15 times as fast.
+func BenchmarkCourse(b *testing.B) {
+	c, err := course.Find()
+	if err != nil {
+		b.Fatal(err)
+	}
+	notebooks, err := c.Notebooks()
+	if err != nil {
+		b.Fatal(err)
+	}
+	python := testparts.Python(b)
+	var theirs, ours time.Duration
+	for b.Loop() {
+		start := time.Now()
+		nbconvert(b, python, "html", b.TempDir(), notebooks...)
+		theirs += time.Since(start)
+		out := filepath.Join(b.TempDir(), "site")
+		start = time.Now()
+		if err := site.Render(b.Context(), c, out, site.Options{}); err != nil {
+			b.Fatal(err)
+		}
+		ours += time.Since(start)
+	}
+	b.ReportMetric(theirs.Seconds()/float64(b.N), "nbconvert-s")
+	b.ReportMetric(ours.Seconds()/float64(b.N), "ours-s")
+	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "times")
+}
+
+// BenchmarkEdit takes the time from an edit under --serve until the browser of
+// a reader has the new page: at most 300 ms of it may be ours.
+func BenchmarkEdit(b *testing.B) {
+	original, err := course.Find()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &course.Course{Root: b.TempDir()}
+	for _, folder := range []string{"lessons", "notebooks", "helpers"} { // what the notebooks are made of and lead to
+		if err := os.CopyFS(c.Path(folder), os.DirFS(original.Path(folder))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	file := c.Path("notebooks", "02-threads.ipynb")
+	nb, err := notebook.Read(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := filepath.Join(b.TempDir(), "site")
+	opt := site.Options{Cache: new(site.Cache)}
+	if err := site.Render(b.Context(), c, dir, opt); err != nil {
+		b.Fatal(err)
+	}
+	url := serve(b, dir, site.ServeOptions{Watch: []string{c.Path("notebooks"), c.Path("lessons")}, Changed: func(ctx context.Context) {
+		if err := site.Render(ctx, c, dir, opt); err != nil {
+			b.Error(err)
+		}
+	}})
+	r, err := http.Get(url + ".news")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Body.Close()
+	news := bufio.NewScanner(r.Body)
+	news.Scan()
+	edits := 0
+	for b.Loop() {
+		edits++
+		nb.Cells[1].Source = fmt.Sprintf("edited%d", edits)
+		if err := nb.Write(file); err != nil {
+			b.Fatal(err)
+		}
+		for news.Scan() && news.Text() != "event: rendered" {
+		}
+		if _, page := get(b, url+"02-threads.html"); !strings.Contains(page, nb.Cells[1].Source) {
+			b.Fatal("the page is not the edited one")
+		}
 	}
 }

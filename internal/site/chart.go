@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"regexp"
+	"slices"
+	"strconv"
 
+	"manyhands/helpers/timeline"
 	"manyhands/internal/echarts"
 	"manyhands/internal/notebook"
 )
@@ -21,6 +25,7 @@ type figure struct {
 	Rows                     [][]any
 	Data                     any // nil: the picture stays one
 	Edition                  edition
+	scheduler                bool // recorded by Go's own scheduler
 }
 
 // chart shows an output that holds one of the course's charts; ok tells
@@ -62,14 +67,46 @@ func (d *document) chart(o notebook.Output) (shown string, ok bool, err error) {
 	if drawn {
 		f.Picture = d.inline(svg, chart.Title, chart.Description)
 	}
-	if drawn && f.Kind == "lanes" && d.lanes == nil {
+	f.scheduler = slices.Contains(f.Columns, string(timeline.Runnable))
+	if drawn && f.Kind == "lanes" && (d.lanes == nil || f.scheduler && !d.lanes.scheduler) {
 		d.lanes = &f
 	}
+	d.spread = append(d.spread, spread(f.Columns, f.Rows)...)
+	d.figures = append(d.figures, &f)
 	var out bytes.Buffer
 	if err := templates.ExecuteTemplate(&out, "figure", f); err != nil {
 		return "", false, err
 	}
 	return out.String(), true, nil
+}
+
+// interval is how helpers/chart writes a 95 % interval of a median in a table.
+var interval = regexp.MustCompile(`^([\d.]+) to ([\d.]+)`)
+
+// spread returns, for each row of a table that has a 95 % interval, how far it
+// reaches to either side of its middle, as a share of it: 0.05 is ± 5 %.
+func spread(columns []string, rows [][]any) []float64 {
+	column := slices.Index(columns, "95 % interval")
+	if column < 0 {
+		return nil
+	}
+	var all []float64
+	for _, row := range rows {
+		if len(row) <= column {
+			continue
+		}
+		text, _ := row[column].(string)
+		ends := interval.FindStringSubmatch(text)
+		if ends == nil {
+			continue
+		}
+		low, err1 := strconv.ParseFloat(ends[1], 64)
+		high, err2 := strconv.ParseFloat(ends[2], 64)
+		if err1 == nil && err2 == nil && high+low > 0 {
+			all = append(all, (high-low)/(high+low))
+		}
+	}
+	return all
 }
 
 // inline returns a picture as part of the page, where it follows the page's

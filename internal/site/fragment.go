@@ -101,13 +101,15 @@ func (f *fragment) element(n *html.Node) error {
 	case atom.Table:
 		wrap(n, element(atom.Div, "class", "scroll", "tabindex", "0"))
 	case atom.Th:
-		if strings.TrimSpace(textOf(n)) == "" && find(n, atom.Img) == nil {
-			rename(n, atom.Td) // a header of nothing, as pandas writes, confuses screen readers
-		}
+		tableHeader(n)
 	case atom.Blockquote:
 		callout(n)
 	case atom.Input:
 		checkbox(n)
+	case atom.Span:
+		if slices.Contains(strings.Fields(attr(n, "class")), "formula") {
+			err = f.formula(n)
+		}
 	}
 	return errors.Join(err, f.children(n))
 }
@@ -217,7 +219,7 @@ func (f *fragment) internal(to *url.URL) (string, error) {
 			f.refers(name, id)
 			return pageFile(name) + "#" + id, nil
 		}
-		if f.site.sources[name] {
+		if f.site.sources[name] != "" {
 			return "", nil
 		}
 	}
@@ -318,6 +320,23 @@ func callout(quote *html.Node) {
 	}
 	rename(quote, atom.Div)
 	quote.Attr = []html.Attribute{{Key: "class", Val: "callout " + strings.ToLower(title)}, {Key: "role", Val: "note"}}
+}
+
+// tableHeader says of what a header is one. A header of nothing, as pandas
+// writes, would confuse screen readers: it becomes a plain cell.
+func tableHeader(n *html.Node) {
+	if strings.TrimSpace(textOf(n)) == "" && find(n, atom.Img) == nil {
+		rename(n, atom.Td)
+		return
+	}
+	if _, said := lookup(n, "scope"); said {
+		return
+	}
+	scope := "row"
+	if row := n.Parent; row.Parent != nil && row.Parent.DataAtom == atom.Thead {
+		scope = "col"
+	}
+	setAttr(n, "scope", scope)
 }
 
 // checkbox names the boxes of a task list for those who do not see them.

@@ -15,6 +15,7 @@ import (
 // whole site, so that minimising is best kept short: -fuzzminimizetime 5x.
 func FuzzRender(f *testing.F) {
 	f.Add("# T\n\n> [!NOTE]\n> $a_1$ <b>x", "%%script python3\nx", "\x1b[31mr\x1b[0m\rk", "<p id=content>x<table><th>")
+	f.Add("$\\frac{1}{n}$ $\\frac{$ $\\begin{aligned}a&b\\end{aligned}$", "x", "", "<span class=formula>$\\href{javascript:1}{a}$</span>")
 	f.Add(hostile, hostile, hostile, hostile)
 	f.Add("```go\nx\n```\n[^1]\n\n[^1]: n\n\n![a](attachment:b)", "!ls\n%%", "\x1b]8;;x\x07", "<svg><a xlink:href=javascript:1><style>")
 	f.Add(strings.Repeat("> ", 100)+"- [x] $$a", "%%writefile ../x.go", "\x1b[38;5;300m\x1b[48;2;1m", strings.Repeat("<b><table>", 50))

@@ -15,7 +15,7 @@ import (
 
 // markdown is the dialect of notebooks: GitHub's, with footnotes, raw HTML
 // and formulas between dollars. What needs the page around it (links, ids,
-// callouts, colours) is done afterwards, on the HTML, by document.fragment,
+// callouts, colours, MathML) is done afterwards, on the HTML, by document.fragment,
 // so that raw HTML gets it as well.
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.GFM, extension.Footnote, formulas{}),

@@ -122,6 +122,9 @@ func (d *document) display(o notebook.Output) (string, error) {
 	if source, ok := o.Data["text/markdown"].(string); ok && len(source) <= maxHTML {
 		return rich("text/markdown", source, d.markdown)
 	}
+	if source, ok := o.Data["text/latex"].(string); ok && strings.HasPrefix(source, "$") {
+		return rich("text/latex", source, d.markdown)
+	}
 	for _, mime := range []string{"text/latex", "text/plain"} {
 		if text, ok := o.Data[mime].(string); ok {
 			return console(text, "result"), nil

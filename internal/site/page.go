@@ -22,12 +22,19 @@ type entry struct {
 	Lede    string   // its first paragraph
 	Minutes int      // 0: not given
 	Needs   []string // the names of the lessons that it builds on
+	Deck    string   // the file of its slides; empty: it has none
 	Edition edition
+	// Practical says that it is no lesson but questions for students, as they get them.
+	Practical bool
 }
 
-// Number is the lesson's number, "02", which every list shows before its title.
+// Number is the lesson's number, "02", or the practical's, "P1", which every
+// list shows before its title.
 func (e entry) Number() string {
 	number, _, _ := strings.Cut(e.Name, "-")
+	if e.Practical {
+		return "P" + number
+	}
 	return number
 }
 
@@ -135,6 +142,7 @@ func kernelLanguage(nb *notebook.Notebook) language {
 type document struct {
 	entry
 	site     *site
+	index    int // among the site's entries
 	nb       *notebook.Notebook
 	language language
 	folder   string // the folder of the course that its links start from
@@ -144,8 +152,11 @@ type document struct {
 	level    int               // of the heading before
 	lanes    *figure           // the first timeline, for the front page
 	charts   bool              // some chart can be live
+	spread   []float64         // of what was measured, see spread
 	pictures map[[32]byte]bool // the SVG pictures inlined so far, by hash
 	targets  []target
+	deck     deck
+	figures  []*figure // those of the cell being rendered
 }
 
 // target is a place that a link in a cell leads to.
@@ -162,6 +173,9 @@ func newDocument(s *site, e entry, nb *notebook.Notebook) *document {
 	d := &document{
 		entry: e, site: s, nb: nb, language: kernelLanguage(nb), folder: "notebooks",
 		ids: map[string]bool{}, pictures: map[[32]byte]bool{}, level: 1,
+	}
+	if e.Practical {
+		d.folder = practicalsFolder
 	}
 	for _, id := range pageIDs {
 		d.ids[id] = true
@@ -183,8 +197,11 @@ func (d *document) uniqueID(id string) string {
 func (d *document) body() (string, error) {
 	var out strings.Builder
 	for i, cell := range d.nb.Cells {
-		d.cell = i
+		d.cell, d.figures = i, nil
 		shown, err := d.render(cell)
+		if err == nil && d.Deck != "" {
+			err = d.project(cell, shown)
+		}
 		if err != nil {
 			return "", d.at(i, err)
 		}
@@ -219,7 +236,7 @@ func (d *document) render(cell *notebook.Cell) (shown string, err error) {
 	if err != nil || strings.TrimSpace(shown) == "" {
 		return "", err
 	}
-	return frame(shown, tags), nil
+	return frame(graded(shown, cell), tags), nil
 }
 
 // frame sets a cell apart as its tags ask: hints, solutions and answers wait

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -348,8 +349,29 @@ func sampleCourse(t testing.TB) *course.Course {
 	writeFile(t, c.Path("lessons", "07-processes.md"), processes)
 	writeFile(t, c.Path("lessons", "02-threads.md"), threads)
 	writeFile(t, c.Path("lessons", "README.md"), guide)
+	if err := os.MkdirAll(c.Path("notebooks", "practicals"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := practical().Write(c.Path("notebooks", "practicals", "1-pools.ipynb")); err != nil {
+		t.Fatal(err)
+	}
 	writeFile(t, c.Path("lessons", "tags.txt"), "hint")
 	return c
+}
+
+// practical is a practical as students get it, with nbgrader's metadata.
+func practical() *notebook.Notebook {
+	nb := notebookOf("# Practical 1: pools\n\nTwo questions.", "## 1. A pool\n\nSee [the lesson](../02-threads.ipynb#five-in-a-row).", "## 2. In words", "*Your answer here.*")
+	for i, code := range []*notebook.Notebook{codeCell("func Pool() {\n\t// Your code here.\n}", nil), codeCell("%test\nfunc TestPool(t *testing.T) {}", nil)} {
+		cell := code.Cells[0]
+		cell.ID = fmt.Sprint("pool-", i)
+		cell.Metadata = map[string]any{"nbgrader": map[string]any{"grade": i == 1, "grade_id": cell.ID, "locked": i == 1, "solution": i == 0, "points": 4, "schema_version": 3, "task": false}}
+		nb.Cells = slices.Insert(nb.Cells, 2+i, cell)
+		nb.Metadata = code.Metadata
+	}
+	nb.Metadata["manyhands"] = map[string]any{"minutes": 90, "needs": []any{"02-threads"}}
+	nb.Cells[5].Metadata = map[string]any{"nbgrader": map[string]any{"grade": true, "grade_id": "words", "locked": false, "solution": true, "points": 1, "schema_version": 3, "task": false}}
+	return nb
 }
 
 // newCourse writes a course of notebooks.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 }
 
 // serve serves dir until the test ends and returns the address.
-func serve(t *testing.T, dir string, opt site.ServeOptions) string {
+func serve(t testing.TB, dir string, opt site.ServeOptions) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan string, 1), make(chan error, 1)
@@ -45,7 +45,7 @@ func serve(t *testing.T, dir string, opt site.ServeOptions) string {
 	return ""
 }
 
-func get(t *testing.T, url string) (int, string) {
+func get(t testing.TB, url string) (int, string) {
 	t.Helper()
 	r, err := http.Get(url)
 	if err != nil {

@@ -40,10 +40,16 @@ type Options struct {
 	// "https://school.example/go/"; it goes into each page's canonical link.
 	// Empty: none; the pages work anywhere all the same.
 	Base string
+	// From is a folder of notebooks, any .ipynb, to render instead of the
+	// course's; they have to be Untrusted. Empty: the course's.
+	From string
 	// Untrusted says that the notebooks are not our own, a student's for
 	// example: scripts and dangerous HTML are taken out, charts stay pictures,
 	// no file of the course is copied, and links that lead nowhere become text.
 	Untrusted bool
+	// Cache, where set, spares the work for notebooks that have not changed
+	// since it was last used.
+	Cache *Cache
 	// OnPage, where set, is called after each page, from one goroutine at a
 	// time, with the number of pages done and to do.
 	OnPage func(done, total int, name string)
@@ -64,12 +70,9 @@ func Render(ctx context.Context, c *course.Course, out string, opt Options) (err
 			err = fmt.Errorf("render the site: %w", err)
 		}
 	}()
-	notebooks, err := c.Notebooks()
+	notebooks, err := listNotebooks(c, opt)
 	if err != nil {
 		return err
-	}
-	if len(notebooks) == 0 {
-		return fmt.Errorf("no notebooks in %s; make them with `go run . build`", c.Path("notebooks"))
 	}
 	root, err := os.OpenRoot(c.Root)
 	if err != nil {
@@ -81,7 +84,7 @@ func Render(ctx context.Context, c *course.Course, out string, opt Options) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	s := &site{opt: opt, root: root, tree: t, pages: map[string]bool{}, sources: map[string]bool{}}
+	s := &site{opt: opt, root: root, tree: t, pages: map[string]bool{}, sources: map[string]string{}}
 	if opt.Untrusted {
 		s.policy = policy()
 	}
@@ -94,6 +97,45 @@ func Render(ctx context.Context, c *course.Course, out string, opt Options) (err
 	return t.commit()
 }
 
+// listNotebooks returns what is to be rendered: the lessons in their order and
+// then the practicals, or what is in another folder.
+func listNotebooks(c *course.Course, opt Options) ([]string, error) {
+	if opt.From != "" && !opt.Untrusted {
+		return nil, fmt.Errorf("%s: notebooks from elsewhere are rendered as untrusted only", opt.From)
+	}
+	if opt.From != "" {
+		found, err := notebooksIn(opt.From)
+		if err == nil && len(found) == 0 {
+			err = fmt.Errorf("no notebooks, files that end in .ipynb, in %s", opt.From)
+		}
+		return found, err
+	}
+	lessons, err := c.Notebooks()
+	if err != nil {
+		return nil, err
+	}
+	if len(lessons) == 0 {
+		return nil, fmt.Errorf("no notebooks in %s; make them with `go run . build`", c.Path("notebooks"))
+	}
+	practicals, err := notebooksIn(c.Path("notebooks", "practicals"))
+	if errors.Is(err, fs.ErrNotExist) { // none are released
+		return lessons, nil
+	}
+	return append(lessons, practicals...), err
+}
+
+// notebooksIn lists the notebooks in a folder, by name.
+func notebooksIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var found []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".ipynb" && !strings.HasPrefix(e.Name(), ".") {
+			found = append(found, filepath.Join(dir, e.Name()))
+		}
+	}
+	return found, err
+}
+
 // site is a site being rendered.
 type site struct {
 	opt     Options
@@ -101,9 +143,11 @@ type site struct {
 	tree    *tree
 	policy  *bluemonday.Policy // nil: the notebooks are trusted
 	entries []entry
-	guide   string          // the source of the authors' guide; empty: none
-	pages   map[string]bool // what has a page that lessons may link to, by name
-	sources map[string]bool // the names of lessons that have a source
+	guide   string            // the source of the authors' guide; empty: none
+	pages   map[string]bool   // what has a page that lessons may link to, by name
+	sources map[string]string // name of a lesson or practical -> the path of its source
+	written map[string][]byte // the files written so far; nil: nobody asks
+	copied  bool              // among them one of the course's own
 }
 
 // list reads what every page says of all the others.
@@ -113,23 +157,31 @@ func (s *site) list(ctx context.Context, c *course.Course, notebooks []string) e
 		return err
 	}
 	for _, file := range lessons {
-		s.sources[stem(file)] = true
+		s.sources[stem(file)] = "lessons/" + filepath.Base(file)
 	}
 	if err := s.readGuide(); err != nil {
 		return err
 	}
 	s.entries = make([]entry, len(notebooks))
 	for _, file := range notebooks {
+		if s.pages[stem(file)] {
+			return fmt.Errorf("%s: another notebook has the page %s; rename one", file, pageFile(stem(file)))
+		}
 		s.pages[stem(file)] = true
 	}
-	return each(ctx, len(notebooks), func(i int) error {
-		nb, err := notebook.Read(notebooks[i])
+	err = each(ctx, len(notebooks), func(i int) error {
+		source, err := os.ReadFile(notebooks[i])
 		if err != nil {
 			return err
 		}
-		s.entries[i] = newEntry(stem(notebooks[i]), nb)
-		return nil
+		s.entries[i], err = s.opt.Cache.entry(notebooks[i], source)
+		s.entries[i].Name, s.entries[i].Practical = stem(notebooks[i]), isPractical(notebooks[i])
+		return err
 	})
+	if !s.opt.Untrusted {
+		decks(s.entries)
+	}
+	return err
 }
 
 // rendered is what the rest of the site needs to know of a page: only this
@@ -142,6 +194,7 @@ type rendered struct {
 	lanes    *figure
 	charts   bool
 	sections []section
+	spread   []float64
 }
 
 func (s *site) render(ctx context.Context, notebooks []string) error {
@@ -171,7 +224,7 @@ func (s *site) render(ctx context.Context, notebooks []string) error {
 	if err := s.checkTargets(all); err != nil {
 		return err
 	}
-	return errors.Join(s.index(all), s.editionPage(), s.searchIndex(all), s.assets(all))
+	return errors.Join(s.index(all), s.editionPage(all), s.searchIndex(all), s.assets(all))
 }
 
 // each calls do for 0 to n-1, as many at once as there are cores, and stops at
@@ -190,17 +243,33 @@ func each(ctx context.Context, n int, do func(i int) error) error {
 	return group.Wait()
 }
 
+// decode reads the notebook that is the contents of a file.
+func decode(file string, source []byte) (*notebook.Notebook, error) {
+	nb, err := notebook.Decode(bytes.NewReader(source))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return nb, nil
+}
+
 // lesson renders the page of one notebook, and puts the notebook beside it.
 func (s *site) lesson(i int, file string) (rendered, error) {
 	source, err := os.ReadFile(file)
 	if err != nil {
 		return rendered{}, err
 	}
-	nb, err := notebook.Decode(bytes.NewReader(source))
-	if err != nil {
-		return rendered{}, fmt.Errorf("%s: %w", file, err)
-	}
+	return s.cachedLesson(file, source, func(s *site) (rendered, error) {
+		nb, err := decode(file, source)
+		if err != nil {
+			return rendered{}, err
+		}
+		return s.notebook(i, nb, source)
+	})
+}
+
+func (s *site) notebook(i int, nb *notebook.Notebook, source []byte) (rendered, error) {
 	d := newDocument(s, s.entries[i], nb)
+	d.index = i
 	body, err := d.body()
 	if err != nil {
 		return rendered{}, err
@@ -211,14 +280,19 @@ func (s *site) lesson(i int, file string) (rendered, error) {
 	}
 	p := s.page(i)
 	p.Body, p.Contents, p.Charts = template.HTML(body), d.toc, d.charts
-	p.Notebook = "notebooks/" + d.Name + ".ipynb"
-	if err := s.tree.write(p.Notebook, source); err != nil {
+	p.Notebook = d.folder + "/" + d.Name + ".ipynb"
+	if err := s.write(p.Notebook, source); err != nil {
 		return rendered{}, err
 	}
 	if err := s.execute("lesson.html", d.URL(), p); err != nil {
 		return rendered{}, err
 	}
-	return rendered{d.Name, d.ids, d.targets, d.at, d.lanes, d.charts, sections}, nil
+	if d.Deck != "" {
+		if err := s.slidesPage(d); err != nil {
+			return rendered{}, err
+		}
+	}
+	return rendered{d.Name, d.ids, d.targets, d.at, d.lanes, d.charts, sections, d.spread}, nil
 }
 
 // checkTargets finds the links to headings that are not there, on the same
@@ -271,6 +345,7 @@ func (s *site) copy(folder, name string) (string, error) {
 	if err != nil {
 		return fail(err)
 	}
+	s.copied = true
 	return s.file(data, "-"+safeName(path.Base(inside)))
 }
 
@@ -288,7 +363,7 @@ func (s *site) picture(data []byte, mime, ext string) (string, error) {
 func (s *site) file(data []byte, suffix string) (string, error) {
 	sum := sha256.Sum256(data)
 	name := "files/" + hex.EncodeToString(sum[:8]) + suffix
-	return name, s.tree.write(name, data)
+	return name, s.write(name, data)
 }
 
 func dataURI(mime string, data []byte) string {

@@ -112,15 +112,23 @@ func checkPage(t *testing.T, name, page string) (ids map[string]bool, links []st
 
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	all := files(t, render(t, sampleCourse(t), site.Options{}))
+	if pages := checkLinks(t, all); pages != 10 {
+		t.Fatalf("%d pages instead of 10", pages)
+	}
+	if got := all["02-threads.html"]; !strings.Contains(got, `href="01-serial.html#measuring-honestly"`) {
+		t.Error("the link to a heading of another lesson was not made one to its page")
+	}
+}
+
+// checkLinks follows every link of a site's pages and returns their number.
+func checkLinks(t *testing.T, all map[string]string) (pages int) {
+	t.Helper()
 	ids := map[string]map[string]bool{}
 	links := map[string][]string{}
 	for name, content := range all {
 		if strings.HasSuffix(name, ".html") {
 			ids[name], links[name] = checkPage(t, name, content)
 		}
-	}
-	if len(ids) != 6 {
-		t.Fatalf("%d pages instead of 6", len(ids))
 	}
 	for page, links := range links {
 		for _, link := range links {
@@ -143,9 +151,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 			}
 		}
 	}
-	if got := all["02-threads.html"]; !strings.Contains(got, `href="01-serial.html#measuring-honestly"`) {
-		t.Error("the link to a heading of another lesson was not made one to its page")
-	}
+	return len(ids)
 }
 
 func TestChartsAreOnlyLoadedWhereTheyAre(t *testing.T) {
@@ -307,7 +313,8 @@ func TestCells(t *testing.T) {
 		"details":           {notebookOf("<details><summary>S</summary>\n\n**bold**\n\n</details>"), []string{"<details><summary>S</summary>", "<strong>bold</strong>"}, nil},
 		"unclosed":          {notebookOf("<div class=x>", "<b>open", "## After"), []string{`<div class="x">`, "<b>open</b>", `<h2 id="after">`}, nil},
 		"task list":         {notebookOf("- [x] a"), []string{`aria-label="done"`}, nil},
-		"formula":           {notebookOf("a $a_1 < b_1$ and $$x\n\\\\ y$$, $5 and $6"), []string{`<span class="formula">$a_1 &lt; b_1$</span>`, "$$x\n\\\\ y$$</span>", ", $5 and $6"}, []string{"<em>"}},
+		"formula":           {notebookOf("a $a_1 < b_1$ and $$x\n\\\\ y$$, $5 and $6"), []string{`<span class="formula"><math><mrow><msub><mi>a</mi><mn>1</mn></msub><mo>&lt;</mo>`, `<span class="formula display"><math display="block"`, ", $5 and $6"}, []string{"<em>", "$a", "$$"}},
+		"dollars in code":   {notebookOf("`$x$`"), []string{"<code>$x$</code>"}, []string{"<math"}},
 		"fence":             {notebookOf("```go\nfunc f() {}\n```"), []string{`<span class="k">func</span>`}, nil},
 		"remote picture":    {notebookOf("![a cat](https://cats.example/1.png)"), []string{`<a href="https://cats.example/1.png">a cat</a>`}, []string{"<img"}},
 		"attachment":        {withAttachment, []string{`src="files/`, `.png"`, `alt="dot"`}, []string{"attachment:", ".."}},
@@ -333,7 +340,8 @@ func TestCells(t *testing.T) {
 		"svg":               {shows(map[string]any{"image/svg+xml": "<svg/>"}), []string{`<img src="files/`, ".svg"}, nil},
 		"html":              {shows(map[string]any{"text/html": "<h1 id=content>H</h1><table><tr><th></th></tr></table>"}), []string{`<p id="content-2" class="heading">H</p>`, `<div class="scroll" tabindex="0"><table>`, "<td></td>"}, nil},
 		"markdown":          {shows(map[string]any{"text/markdown": "**b**"}), []string{"<strong>b</strong>"}, nil},
-		"latex":             {shows(map[string]any{"text/latex": "$x$"}), []string{"$x$"}, nil},
+		"latex":             {shows(map[string]any{"text/latex": "$x$"}), []string{"<math><mi>x</mi></math>"}, nil},
+		"latex of papers":   {shows(map[string]any{"text/latex": "\\begin{figure}"}), []string{"\\begin{figure}"}, nil},
 		"json":              {shows(map[string]any{"application/json": map[string]any{"a": 1}}), []string{"&#34;a&#34;: 1"}, nil},
 		"widget":            {shows(map[string]any{"application/vnd.jupyter.widget-view+json": map[string]any{}}), []string{"only be seen in the notebook"}, nil},
 		"flood":             {codeCell("x", nil, stream("stdout", strings.Repeat("line\n", 400<<10))), []string{"1.9 MB more of this output is in the notebook"}, nil},
@@ -384,6 +392,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"a script as a link": {notebookOf("[x](vbscript:a)", "<a href='javascript:alert(1)'>x</a>"), []string{"cell", "scheme"}},
 		"not base64":         {shows(map[string]any{"image/png": "?"}), []string{"the-cell", "output 1", "image/png", "base64"}},
 		"broken chart":       {shows(map[string]any{"application/vnd.manyhands.chart+json": "no chart"}), []string{"the-cell", "output 1", "chart", "go run . build"}},
+		"no TeX":             {notebookOf(`fine`, `$\frac{1$`), []string{"01-a.ipynb", "cell 2", `\frac{1`, "end of input"}},
 		"too deep":           {long, []string{"cell 2", "512"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -472,8 +481,12 @@ func checkHarmless(t *testing.T, n *html.Node) {
 		if src := attr(n, "src"); !strings.HasPrefix(src, "assets/") || n.FirstChild != nil {
 			t.Errorf("a script %q", src)
 		}
-	case atom.Iframe, atom.Object, atom.Embed, atom.Form, atom.Style, atom.Base, atom.Math:
+	case atom.Iframe, atom.Object, atom.Embed, atom.Form, atom.Style, atom.Base:
 		t.Errorf("a <%s>", n.Data)
+	case atom.Math:
+		if !strings.HasPrefix(attr(n.Parent, "class"), "formula") {
+			t.Error("a formula that is not ours")
+		}
 	case atom.Svg:
 		if attr(n, "aria-hidden") == "" { // the mark in the bar
 			t.Error("an inline picture of a stranger's")
@@ -488,13 +501,35 @@ func checkHarmless(t *testing.T, n *html.Node) {
 		switch {
 		case strings.HasPrefix(a.Key, "on"):
 			t.Errorf("<%s %s>", n.Data, a.Key)
-		case a.Key == "style" && !strings.HasPrefix(value, "--fg:#") && !strings.HasPrefix(value, "--bg:#"):
+		case a.Key == "style" && n.Namespace != "math" && !strings.HasPrefix(value, "--fg:#") && !strings.HasPrefix(value, "--bg:#"):
 			t.Errorf("<%s style=%q>", n.Data, a.Val)
 		case a.Key == "src" && !strings.HasPrefix(value, "files/") && !strings.HasPrefix(value, "assets/") && !strings.HasPrefix(value, "data:image/"),
 			a.Key == "href" && (strings.HasPrefix(value, "javascript:") || strings.HasPrefix(value, "data:")):
 			t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
 		}
 	}
+}
+
+func TestPracticals(t *testing.T) {
+	c := sampleCourse(t)
+	all := files(t, render(t, c, site.Options{}))
+	for page, want := range map[string][]string{
+		"1-pools.html": {"<h1>Practical 1: pools</h1>", `href="02-threads.html#five-in-a-row"`, "Your answer</p>", "Check · 4 points</p>", "Your answer, in words · 1 point</p>", "TestPool",
+			`Builds on <a href="02-threads.html">`, `href="notebooks/practicals/1-pools.ipynb"`, `<a rel="prev" href="04-pools.html">`},
+		"index.html":    {`<h2 id="practicals-title">`, `<a href="1-pools.html"><span class="number">P1</span>`, "3 lessons"},
+		"04-pools.html": {`<a rel="next" href="1-pools.html">`},
+	} {
+		for _, w := range want {
+			if !strings.Contains(all[page], w) {
+				t.Errorf("%s has no %s", page, w)
+			}
+		}
+	}
+	if _, ok := all["notebooks/practicals/1-pools.ipynb"]; !ok {
+		t.Error("the notebook is not there to be downloaded")
+	}
+	writeFile(t, c.Path("notebooks", "practicals", "04-pools.ipynb"), all["notebooks/practicals/1-pools.ipynb"])
+	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{}), "practicals/04-pools.ipynb", "rename one")
 }
 
 func TestPagesDoNotGrowWithTheFolder(t *testing.T) {
@@ -527,12 +562,23 @@ func TestCanonicalLinks(t *testing.T) {
 func TestProgressCountsEveryPage(t *testing.T) {
 	var calls []int
 	render(t, sampleCourse(t), site.Options{OnPage: func(done, total int, name string) {
-		if total != 3 || name == "" {
+		if total != 4 || name == "" {
 			t.Errorf("page %q of %d", name, total)
 		}
 		calls = append(calls, done)
 	}})
-	if !slices.Equal(calls, []int{1, 2, 3}) {
+	if !slices.Equal(calls, []int{1, 2, 3, 4}) {
 		t.Errorf("pages done: %v", calls)
 	}
+}
+
+// text is what an element says.
+func text(n *html.Node) string {
+	var out strings.Builder
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode {
+			out.WriteString(c.Data)
+		}
+	}
+	return strings.TrimSpace(out.String())
 }

@@ -13,7 +13,10 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"lower":       strings.ToLower,
+	"slideNumber": func(i int) int { return i + 2 }, // after the title
+}).ParseFS(templateFiles, "templates/*.html"))
 
 // pageIDs are the ids of the templates, which no cell may take.
 var pageIDs = []string{"content", "lessons", "contents", "theme", "run", "search", "query", "results", "found"}
@@ -21,25 +24,35 @@ var pageIDs = []string{"content", "lessons", "contents", "theme", "run", "search
 // page is what the templates are given.
 type page struct {
 	entry
-	File      string  // "02-threads.html"
-	Canonical string  // empty: not known
-	Lessons   []entry // those that the sidebar lists
-	All       int     // the number of all lessons
-	BuildsOn  []entry // as entry.Needs names them
-	Previous  *entry
-	Next      *entry
-	Contents  []heading
-	Body      template.HTML
-	Charts    bool
-	Untrusted bool
-	Notebook  string  // the address of the notebook
-	Source    string  // the path of what the page is written in; empty: not the course's
-	Measured  []entry // edition: all lessons
-	Guide     bool    // there is an authors' guide
-	Front     *figure // front page: a recorded timeline
-	FrontFrom *entry  // and the lesson it is from
-	Time      string  // front page: how long all lessons take
+	File       string  // "02-threads.html"
+	Canonical  string  // empty: not known
+	Lessons    []entry // those that the sidebar lists, practicals among them
+	All        int     // the number of all
+	BuildsOn   []entry // as entry.Needs names them
+	Previous   *entry
+	Next       *entry
+	Contents   []heading
+	Body       template.HTML
+	Charts     bool
+	Untrusted  bool
+	Notebook   string        // the address of the notebook
+	Source     string        // the path of what the page is written in; empty: not the course's
+	Measured   []measured    // edition: all lessons
+	Guide      bool          // there is an authors' guide
+	Front      *figure       // front page: a recorded timeline
+	FrontFrom  *entry        // and the lesson it is from
+	Map        *courseMap    // front page: nil where no lesson builds on another
+	Practicals []entry       // front page: Lessons are all lessons, and these all practicals
+	Time       string        // front page: how long all lessons take
+	Opening    template.HTML // slides: the speaker's notes to the title
+	Slides     []*slide
 }
+
+// Projected tells whether the page is that of a lesson's slides.
+func (p page) Projected() bool { return p.Deck != "" && p.File == p.Deck }
+
+// Root leads from the page to the folder of the site.
+func (p page) Root() string { return strings.Repeat("../", strings.Count(p.File, "/")) }
 
 // nearby is how many lessons the sidebar lists on either side of the page's
 // own: a course never has as many, but a page must not grow with the number
@@ -54,8 +67,8 @@ func (s *site) page(i int) page {
 		return p
 	}
 	p.entry = s.entries[i]
-	if s.sources[p.Name] && !p.Untrusted {
-		p.Source = "lessons/" + p.Name + ".md"
+	if !p.Untrusted {
+		p.Source = s.sources[p.Name]
 	}
 	for _, e := range s.entries {
 		if slices.Contains(p.Needs, e.Name) {
@@ -74,15 +87,20 @@ func (s *site) page(i int) page {
 // index writes the front page.
 func (s *site) index(all []rendered) error {
 	p := s.page(-1)
-	p.Lessons = s.entries
+	p.Lessons = nil
 	total := 0
 	for i, e := range s.entries {
+		if e.Practical {
+			p.Practicals = append(p.Practicals, e)
+			continue
+		}
+		p.Lessons = append(p.Lessons, e)
 		total += e.Minutes
-		if p.Front == nil && all[i].lanes != nil {
-			p.Front, p.FrontFrom = all[i].lanes, &s.entries[i]
+		if lanes := all[i].lanes; lanes != nil && (p.Front == nil || lanes.scheduler && !p.Front.scheduler) {
+			p.Front, p.FrontFrom = lanes, &s.entries[i]
 		}
 	}
-	p.Time = duration(total)
+	p.Time, p.Map = duration(total), drawMap(p.Lessons)
 	p.Charts = p.Front != nil && p.Front.Data != nil
 	return s.execute("index.html", "index.html", p)
 }
@@ -114,5 +132,5 @@ func (s *site) execute(template, name string, p page) error {
 	if err := templates.ExecuteTemplate(&out, template, p); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return s.tree.write(name, out.Bytes())
+	return s.write(name, out.Bytes())
 }

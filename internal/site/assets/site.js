@@ -124,8 +124,9 @@
   // ---- Only what scrolls is a stop for the keyboard ----
   const stops = document.querySelectorAll("pre[tabindex], .scroll[tabindex]");
   const measure = () => {
-    for (const box of stops) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    const wide = [...stops].map((box) => box.scrollWidth > box.clientWidth); // all before any changes the page
+    for (const [i, box] of stops.entries()) {
+      if (wide[i]) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
   };
