@@ -26,19 +26,24 @@ import (
 
 // command is the whole command line; kong reads it from the tags.
 type command struct {
-	Lab    labCommand    `cmd:"" default:"withargs" help:"Set up what is missing and open the course in JupyterLab (the default)."`
-	Build  buildCommand  `cmd:"" help:"Execute the lessons that changed and write notebooks/."`
-	Site   siteCommand   `cmd:"" help:"Render notebooks/ as static pages in site/."`
-	Doctor doctorCommand `cmd:"" help:"Say what is here, what is missing, and how to get it."`
+	Lab     labCommand     `cmd:"" default:"withargs" help:"Set up what is missing and open the course in JupyterLab (the default)."`
+	Build   buildCommand   `cmd:"" help:"Execute the lessons that changed and write notebooks/."`
+	Site    siteCommand    `cmd:"" help:"Render notebooks/ as static pages in site/."`
+	Release releaseCommand `cmd:"" help:"Write the practicals as students get them to notebooks/practicals."`
+	Check   checkCommand   `cmd:"" help:"Check your answers to a practical."`
+	Grade   gradeCommand   `cmd:"" help:"Grade a class's answers to a practical."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is here, what is missing, and how to get it."`
+
+	Broker brokerCommand `cmd:"" group:"Brokers (lessons 12 and 13)" help:"Run a broker, as the lessons do on demand."`
+
+	FindSSH   findSSHCommand   `cmd:"" name:"find-ssh" group:"Field tools (lesson 11)" help:"Find the SSH servers, or others, of a subnet."`
+	FindFiles findFilesCommand `cmd:"" group:"Field tools (lesson 11)" help:"Find files by pattern in trees of folders."`
+	GitStatus gitStatusCommand `cmd:"" group:"Field tools (lesson 11)" help:"Tell which git repositories hold what is not committed or not pushed."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	c, err := course.Find()
-	if err != nil {
-		fail(err)
-	}
 	var cmd command
 	chosen := kong.Parse(&cmd,
 		kong.Name("manyhands"),
@@ -46,7 +51,7 @@ func main() {
 		kong.UsageOnError(),
 		kong.Exit(func(code int) { os.Exit(min(code, 2)) }), // 2 for a wrong command line, as most commands do
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(c))
+		kong.BindToProvider(course.Find)) // only for verbs that take it: the field tools work anywhere
 	if err := chosen.Run(); err != nil {
 		stop()
 		fail(err)
@@ -60,15 +65,20 @@ func fail(err error) {
 }
 
 type labCommand struct {
-	Port    int    `help:"Port on 127.0.0.1; 0 takes 8888 or the next free one." default:"0"`
+	Host    string `help:"Address to listen on; 0.0.0.0 lets other machines in, who need the token too." default:"127.0.0.1"`
+	Port    int    `help:"Port to listen on; 0 takes 8888 or the next free one." default:"0"`
+	Prepare bool   `help:"Only set up what is missing, so that the next start needs no network."`
 	Browser bool   `help:"Open the browser." default:"true" negatable:""`
 	Dir     string `help:"Open this folder as it is, not your copies of the notebooks in work/." type:"existingdir"`
 }
 
 func (v *labCommand) Run(ctx context.Context, c *course.Course) error {
+	if v.Prepare {
+		return lab.Prepare(ctx, c, os.Stdout)
+	}
 	pages := siteCommand{Out: c.Path("site"), Serve: true}
 	return lab.Run(ctx, c, lab.Options{
-		Port: v.Port, Browser: v.Browser, Dir: v.Dir, Out: os.Stdout,
+		Host: v.Host, Port: v.Port, Browser: v.Browser, Dir: v.Dir, Out: os.Stdout,
 		Static: func(ctx context.Context) error { return pages.Run(ctx, c) },
 	})
 }
@@ -104,10 +114,16 @@ type siteCommand struct {
 	Base  string `help:"Address under which the pages will be published."`
 	Serve bool   `help:"Serve the pages on 127.0.0.1 and render again when a notebook changes."`
 	Port  int    `help:"Port to serve on; 0 takes a free one." default:"0"`
+	// The course's own notebooks may run scripts in a page; nobody else's.
+	Untrusted string `help:"Render this folder of notebooks instead, students' for example: scripts and dangerous HTML are taken out." type:"existingdir"`
 }
 
 func (v *siteCommand) Run(ctx context.Context, c *course.Course) error {
-	if err := v.render(ctx, c); err != nil {
+	var cache *site.Cache
+	if v.Serve {
+		cache = new(site.Cache)
+	}
+	if err := v.render(ctx, c, cache); err != nil {
 		return err
 	}
 	if !v.Serve {
@@ -116,22 +132,30 @@ func (v *siteCommand) Run(ctx context.Context, c *course.Course) error {
 	}
 	return site.Serve(ctx, v.Out, net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Port)), site.ServeOptions{
 		Ready: func(url string) { fmt.Println("the pages are at", url, "(Ctrl-C ends)") },
-		Watch: []string{c.Path("notebooks"), c.Path("lessons")},
+		Watch: v.sources(c),
 		Changed: func(ctx context.Context) {
-			if err := v.render(ctx, c); err != nil {
+			if err := v.render(ctx, c, cache); err != nil {
 				fmt.Fprintln(os.Stderr, "manyhands:", err)
 			}
 		},
 	})
 }
 
+// sources are the folders that the pages are made of.
+func (v *siteCommand) sources(c *course.Course) []string {
+	if v.Untrusted != "" {
+		return []string{v.Untrusted}
+	}
+	return []string{c.Path("notebooks"), c.Path("lessons")}
+}
+
 // render renders the pages once, with a bar as it may take seconds.
-func (v *siteCommand) render(ctx context.Context, c *course.Course) error {
+func (v *siteCommand) render(ctx context.Context, c *course.Course, cache *site.Cache) error {
 	bars := progress.New(os.Stderr)
 	defer bars.Wait()
 	var pages *progress.Task
 	err := site.Render(ctx, c, v.Out, site.Options{
-		Base: v.Base,
+		Base: v.Base, From: v.Untrusted, Untrusted: v.Untrusted != "", Cache: cache,
 		OnPage: func(done, total int, name string) {
 			if pages == nil {
 				pages = bars.Task("pages", total)

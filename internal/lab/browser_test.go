@@ -160,10 +160,8 @@ const (
 // is to be seen in it.
 func (s *student) lookAtCharts(want int, seen, name string) {
 	s.t.Helper()
-	if n := s.count(".mh-chart"); n != want {
-		s.t.Fatalf("%d charts in the notebook, want %d", n, want)
-	}
-	for i := range want { // a chart is drawn when it comes into sight
+	s.Wait(20*time.Second, fmt.Sprintf(`document.querySelectorAll(".mh-chart").length === %d`, want)) // outputs come after their cells
+	for i := range want {                                                                             // a chart is drawn when it comes into sight
 		chart := fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d]`, i)
 		browsertest.Call[bool](s.Tab, `() => { `+chart+`.scrollIntoView({ block: "center" }); return true; }`)
 		s.Wait(20*time.Second, fmt.Sprintf(seen, chart))

@@ -62,15 +62,15 @@ func (l *lab) outside(ctx context.Context) (*jupyter, error) {
 	return nil, errors.New("there is no JupyterLab and no Notebook (6.4 or later) on PATH either")
 }
 
-// freePort returns the wanted port of 127.0.0.1, or where none is wanted the
+// freePort returns the wanted port of the host, or where none is wanted the
 // first free one from 8888 on.
-func freePort(want int) (int, error) {
+func freePort(host string, want int) (int, error) {
 	first, last := want, want
 	if want == 0 {
 		first, last = 8888, 8987
 	}
 	for port := first; port <= last; port++ {
-		probe, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		probe, err := net.Listen("tcp4", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil {
 			return port, probe.Close()
 		}
@@ -159,7 +159,7 @@ func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err 
 	}
 	defer log.Close()
 
-	cmd := exec.Command(j.argv[0], append(j.argv[1:], "--no-browser", "--ip=127.0.0.1",
+	cmd := exec.Command(j.argv[0], append(j.argv[1:], "--no-browser", "--ip="+l.Host,
 		fmt.Sprintf("--port=%d", port), "--port-retries=0", "--notebook-dir="+dir)...)
 	if os.Geteuid() == 0 {
 		cmd.Args = append(cmd.Args, "--allow-root") // in a container; Jupyter would refuse

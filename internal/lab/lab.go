@@ -27,6 +27,7 @@ import (
 
 // Options say how to open the course.
 type Options struct {
+	Host    string    // the address to listen on; 127.0.0.1 if empty
 	Port    int       // 0 for 8888, or the next one that is free
 	Browser bool      // open the browser on it
 	Dir     string    // a folder to open as it is, in place of the student's copies in work/
@@ -41,6 +42,9 @@ type Options struct {
 // stays until ctx ends; then Jupyter and all its kernels are stopped, and Run
 // returns nil. A second Run on the same course says where the first one is.
 func Run(ctx context.Context, c *course.Course, opt Options) error {
+	if opt.Host == "" {
+		opt.Host = "127.0.0.1"
+	}
 	l := &lab{Course: c, Options: opt}
 	if err := os.MkdirAll(l.state(), 0o777); err != nil {
 		return fmt.Errorf("the course's folder has to be writable: %w", err)
@@ -73,7 +77,7 @@ func Run(ctx context.Context, c *course.Course, opt Options) error {
 			return err
 		}
 	}
-	port, err := freePort(opt.Port)
+	port, err := freePort(opt.Host, opt.Port)
 	if err != nil {
 		return err
 	}
@@ -96,6 +100,14 @@ func Run(ctx context.Context, c *course.Course, opt Options) error {
 		return opt.Static(ctx)
 	}
 	return l.serve(ctx, jupyter, dir, port)
+}
+
+// Prepare sets up all that Run needs, so that Run then works without a
+// network, as in an image of the course. It says what it does on out.
+func Prepare(ctx context.Context, c *course.Course, out io.Writer) error {
+	l := &lab{Course: c, Options: Options{Out: out}}
+	_, err := l.setUp(ctx)
+	return err
 }
 
 // lab is one run.

@@ -46,7 +46,7 @@ func newCourse(t *testing.T) *course.Course {
 		t.Fatal(err)
 	}
 	c := &course.Course{Root: filepath.Join(t.TempDir(), "Ann's course & 1")}
-	for _, dir := range []string{"helpers", "tools", "internal/echarts"} {
+	for _, dir := range []string{"helpers", "internal", "lessons", "tools"} {
 		if _, err := os.Stat(repo.Path(dir)); err != nil {
 			continue
 		}

@@ -70,7 +70,7 @@ func (p *Progress) Task(name string, total int) *Task {
 	if total == 0 {
 		t.bar = p.bars.AddSpinner(0, decorators...)
 	} else {
-		t.bar = p.bars.AddBar(int64(total), append(decorators, mpb.BarWidth(40))...)
+		t.bar = p.bars.AddBar(int64(total), append(decorators, mpb.BarWidth(40), mpb.BarRemoveOnComplete())...)
 	}
 	return t
 }

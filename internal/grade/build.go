@@ -1,0 +1,247 @@
+package grade
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"manyhands/internal/course"
+	"manyhands/internal/lesson"
+	"manyhands/internal/practical"
+)
+
+// submissionPath is where, to the compiler, answers lie: within the course's
+// module, whose packages the checks import. Nothing is ever written there; an
+// overlay shows the compiler the files.
+const submissionPath = "internal/grade/submission"
+
+// answerFile is the file with the student's cell.
+const answerFile = "answer.go"
+
+// buildLimit is the longest that a build may take. A cold cache takes the most
+// of it.
+const buildLimit = 5 * time.Minute
+
+// context of a question: the files of ours that surround an answer to it.
+type surroundings struct {
+	files    []ourFile
+	reserved map[string]bool // names that are not the student's to declare
+}
+
+type ourFile struct {
+	name     string
+	source   *source
+	yielding bool // the student's declarations take the place of its own
+}
+
+// surround parses what surrounds answers to the question: the given code, our
+// solutions of earlier questions with their visible checks, and all checks of
+// this one.
+func surround(p *practical.Practical, q *practical.Question) (*surroundings, error) {
+	s := &surroundings{reserved: map[string]bool{}}
+	add := func(name string, c lesson.Cell, text string, yielding bool) error {
+		parsed, err := parse(text)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", p.Path, c.Line, err)
+		}
+		s.files = append(s.files, ourFile{fmt.Sprintf("%s%d.go", name, len(s.files)), parsed, yielding})
+		if yielding {
+			return nil
+		}
+		for name := range parsed.declared() {
+			s.reserved[name] = true
+		}
+		clause, _ := parsed.header(oursAndUsual)
+		for _, m := range importName.FindAllStringSubmatch(clause, -1) {
+			s.reserved[m[1]] = true
+		}
+		return nil
+	}
+	var errs []error
+	for _, c := range p.Given {
+		errs = append(errs, add("given", c, c.Source, false))
+	}
+	for _, earlier := range p.Questions {
+		if earlier != q && !earlier.Written {
+			errs = append(errs, add("earlier", earlier.Cell, earlier.Solved(), true))
+		}
+		for _, c := range earlier.Checks {
+			if earlier == q || practical.PartOf(c) == practical.Check {
+				errs = append(errs, add("check", c, c.Source, false))
+			}
+		}
+		if earlier == q {
+			break
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+var importName = regexp.MustCompile(`import (\w+) `)
+
+// oursAndUsual are the packages that our own files may use without an import.
+var oursAndUsual = func() map[string]string {
+	all := maps.Clone(usual)
+	maps.Copy(all, ours)
+	return all
+}()
+
+// files returns the package of one answer: file name to text.
+func (s *surroundings) with(q *practical.Question, v *vetted) map[string]string {
+	clause, edits := v.header(knownTo(q), v.drop...)
+	if points := v.weave(); len(points) > 0 {
+		edits = append(edits, points...)
+		clause += fmt.Sprintf("import %s %q; ", pointPackage, pointPath)
+	}
+	edits = append(edits, v.registrations(q.ID)...)
+	files := map[string]string{answerFile: clause + v.edited(append(edits, v.drop...))}
+	for _, f := range s.files {
+		var dropped []edit
+		if f.yielding {
+			for name, node := range f.source.declared() {
+				if v.names[name] {
+					dropped = append(dropped, f.source.blank(node))
+				}
+			}
+		}
+		clause, edits := f.source.header(oursAndUsual, dropped...)
+		edits = append(append(edits, f.source.registrations(q.ID)...), dropped...)
+		files[f.name] = clause + f.source.edited(edits)
+	}
+	return files
+}
+
+// An answer is a vetted answer to a question, with what surrounds it.
+type answer struct {
+	question *practical.Question
+	files    map[string]string
+}
+
+// build makes one program of the answers, in dir, and returns its path. Answers
+// that do not compile are left out; the second result says why, by the id of
+// their question. All questions of a submission share a program, as linking is
+// most of the work.
+func build(ctx context.Context, c *course.Course, dir string, answers []answer) (program string, broken map[string]string, err error) {
+	broken = map[string]string{}
+	for len(answers) > 0 {
+		program, output, err := compile(ctx, c, dir, answers)
+		if err != nil || output == "" {
+			return program, broken, err
+		}
+		said := compileErrors(output)
+		left := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return said[a.question.ID] != "" })
+		if len(left) == len(answers) {
+			return "", broken, fmt.Errorf("build the checks: %s", output)
+		}
+		maps.Copy(broken, said)
+		answers = left
+	}
+	return "", broken, nil
+}
+
+// compile builds the answers. The output is what the compiler said of those that
+// do not compile.
+func compile(ctx context.Context, c *course.Course, dir string, answers []answer) (program, output string, err error) {
+	overlay := map[string]string{}
+	put := func(name, text string) error {
+		real := filepath.Join(dir, filepath.FromSlash(name))
+		overlay[c.Path(submissionPath, filepath.FromSlash(name))] = real
+		if err := os.MkdirAll(filepath.Dir(real), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(real, []byte(text), 0o644)
+	}
+	for _, a := range answers {
+		for name, text := range a.files {
+			if err := put(a.question.ID+"/"+name, text); err != nil {
+				return "", "", err
+			}
+		}
+	}
+	if err := put("main_test.go", mainTest(answers)); err != nil {
+		return "", "", err
+	}
+	list, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		return "", "", err
+	}
+	overlayFile := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlayFile, list, 0o644); err != nil {
+		return "", "", err
+	}
+	program = filepath.Join(dir, "check")
+	ctx, cancel := context.WithTimeout(ctx, buildLimit)
+	defer cancel()
+	// Without debugging data, and linked by Go itself and not by gcc, a program
+	// takes a third less time. The net package's own resolver is all that the
+	// sandbox's network needs.
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-race", "-vet=off", "-trimpath", "-tags=netgo,osusergo",
+		"-ldflags=-s -w -linkmode=internal", "-gcflags=image/...=-race=false", "-overlay", overlayFile, "-o", program, "./"+submissionPath)
+	cmd.Dir = c.Root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
+	cmd.WaitDelay = 5 * time.Second
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err = cmd.Run()
+	switch {
+	case err == nil:
+		return program, "", nil
+	case ctx.Err() != nil:
+		return "", "", fmt.Errorf("build the checks: %w", context.Cause(ctx))
+	case errors.As(err, new(*exec.ExitError)):
+		return "", said.String(), nil
+	}
+	return "", "", fmt.Errorf("build the checks: %w", err)
+}
+
+// mainTest is the program's own file.
+func mainTest(answers []answer) string {
+	var imports, runs strings.Builder
+	for i, a := range answers {
+		fmt.Fprintf(&imports, "\tq%d %q\n", i, course.Module+"/"+submissionPath+"/"+a.question.ID)
+		for _, test := range a.question.Tests {
+			fmt.Fprintf(&runs, "\tt.Run(%q, q%d.%s)\n", a.question.ID+"/"+test, i, test)
+		}
+	}
+	return "package submission\n\nimport (\n\t\"testing\"\n\n\t\"" + course.Module + "/internal/grade/judge\"\n" + imports.String() +
+		")\n\nfunc TestMain(m *testing.M) { judge.Main(m) }\n\nfunc TestAnswers(t *testing.T) {\n" + runs.String() + "}\n"
+}
+
+var (
+	packageLine = regexp.MustCompile(`^# \S*/submission/(\S+)`)
+	errorLine   = regexp.MustCompile(`([^/\s]+)/(\w+\.go):(\d+):(?:\d+:)? (.*)`)
+)
+
+// compileErrors finds, for each question that does not compile, the first thing
+// that the compiler says about it.
+func compileErrors(output string) map[string]string {
+	said := map[string]string{}
+	var current string
+	for line := range strings.Lines(output) {
+		if m := packageLine.FindStringSubmatch(line); m != nil {
+			current = m[1]
+			continue
+		}
+		m := errorLine.FindStringSubmatch(line)
+		switch {
+		case m == nil && current != "" && said[current] == "":
+			said[current] = "it does not compile: " + strings.TrimSpace(line)
+		case m == nil || said[m[1]] != "" && strings.HasPrefix(said[m[1]], "line"):
+		case m[2] == answerFile:
+			said[m[1]] = fmt.Sprintf("line %s: it does not compile: %s", m[3], m[4])
+		case said[m[1]] == "":
+			said[m[1]] = "it does not compile with the checks: " + m[4]
+		}
+	}
+	return said
+}

@@ -1,0 +1,178 @@
+//go:build !race
+
+// The programs under check are always built with the race detector, whether or
+// not the grader is.
+
+package grade_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"manyhands/internal/course"
+	"manyhands/internal/grade"
+	"manyhands/internal/practical"
+)
+
+// repeats is how often the proof is done: MANYHANDS_LONG, or twice.
+func repeats(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("MANYHANDS_LONG"), "2"))
+	if err != nil {
+		t.Fatal("MANYHANDS_LONG is the number of times that every solution is graded:", err)
+	}
+	return n
+}
+
+// forEach runs a test for every practical of the course.
+func forEach(t *testing.T, test func(t *testing.T, c *course.Course, p *practical.Practical)) {
+	c, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := practical.All(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		t.Run(p.Name, func(t *testing.T) { test(t, c, p) })
+	}
+}
+
+// graded grades answers, on a grader that has seen none before.
+func graded(t *testing.T, c *course.Course, p *practical.Practical, opt grade.Options, answers map[string]string) map[string]*grade.Graded {
+	t.Helper()
+	g, err := grade.New(t.Context(), c, p, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.Grade(t.Context(), answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]*grade.Graded{}
+	for _, q := range list {
+		byID[q.ID] = q
+	}
+	return byID
+}
+
+func TestSolutionsGetAllPoints(t *testing.T) {
+	forEach(t, func(t *testing.T, c *course.Course, p *practical.Practical) {
+		answers := map[string]string{}
+		for _, q := range p.Questions {
+			answers[q.ID] = q.Solved()
+		}
+		for range repeats(t) {
+			for _, q := range graded(t, c, p, grade.Options{}, answers) {
+				if !q.Written && (q.Points != q.Worth || len(q.Notes) > 0) {
+					t.Errorf("%s: %d of %d points\n%s", q.ID, q.Points, q.Worth, said(q))
+				}
+			}
+		}
+	})
+}
+
+// TestWrongSolutionsLosePoints grades the n-th wrong solutions of all questions
+// together, as the answers of one student.
+func TestWrongSolutionsLosePoints(t *testing.T) {
+	forEach(t, func(t *testing.T, c *course.Course, p *practical.Practical) {
+		for n := 0; ; n++ {
+			answers, wrong := map[string]string{}, map[string]practical.Mistake{}
+			for _, q := range p.Questions {
+				if n < len(q.Wrong) {
+					answers[q.ID], wrong[q.ID] = q.Wrong[n].Cell.Source, q.Wrong[n]
+				}
+			}
+			if len(answers) == 0 {
+				break
+			}
+			t.Run(strconv.Itoa(n+1), func(t *testing.T) {
+				t.Parallel()
+				for range repeats(t) {
+					for id, q := range graded(t, c, p, grade.Options{}, answers) {
+						proven(t, q, wrong[id])
+					}
+				}
+			})
+		}
+	})
+}
+
+// proven fails when an answer with a mistake meets a criterion that it must not.
+func proven(t *testing.T, q *grade.Graded, wrong practical.Mistake) {
+	t.Helper()
+	if len(q.Notes) > 0 && wrong.Why != "" {
+		t.Errorf("%s, %s: it was not run: %v", q.ID, wrong.Why, q.Notes)
+	}
+	for _, m := range q.Marks {
+		if m.Points > 0 && slices.Contains(wrong.Loses, m.Name) {
+			t.Errorf("%s, %s: criterion %q was met", q.ID, wrong.Why, m.Name)
+		}
+	}
+}
+
+// TestStartersCompile grades what students begin with, all but untouched: it runs,
+// and brings less than half of the points.
+func TestStartersCompile(t *testing.T) {
+	forEach(t, func(t *testing.T, c *course.Course, p *practical.Practical) {
+		answers := map[string]string{}
+		for _, q := range p.Questions {
+			answers[q.ID] = q.Starter() + "\n// touched"
+		}
+		for _, q := range graded(t, c, p, grade.Options{Seeds: []uint64{1}}, answers) {
+			if !q.Written && (len(q.Notes) > 0 || 2*q.Points >= q.Worth) {
+				t.Errorf("%s: %d of %d points\n%s", q.ID, q.Points, q.Worth, said(q))
+			}
+		}
+	})
+}
+
+// BenchmarkDelays tells how many of the criteria that wrong solutions must lose are
+// lost without delays, and how many with.
+func BenchmarkDelays(b *testing.B) {
+	c, err := course.Find()
+	if err != nil {
+		b.Fatal(err)
+	}
+	all, err := practical.All(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, seeds := range map[string][]uint64{"without": {}, "with": grade.DefaultSeeds} {
+		b.Run(name, func(b *testing.B) {
+			lost, due := 0, 0
+			for b.Loop() {
+				for _, p := range all {
+					g, err := grade.New(b.Context(), c, p, grade.Options{Seeds: seeds})
+					if err != nil {
+						b.Fatal(err)
+					}
+					for i, q := range p.Questions {
+						for _, wrong := range q.Wrong {
+							list, err := g.Grade(b.Context(), map[string]string{q.ID: wrong.Cell.Source})
+							if err != nil {
+								b.Fatal(err)
+							}
+							for _, m := range list[i].Marks {
+								if slices.Contains(wrong.Loses, m.Name) {
+									due++
+									if m.Points == 0 {
+										lost++
+									} else {
+										b.Log(fmt.Sprintf("%s, %s: %s is met", q.ID, wrong.Why, m.Name))
+									}
+								}
+							}
+						}
+					}
+				}
+			}
+			b.ReportMetric(100*float64(lost)/float64(due), "%found")
+		})
+	}
+}

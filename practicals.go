@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"manyhands/internal/course"
+	"manyhands/internal/grade"
+	"manyhands/internal/notebook"
+	"manyhands/internal/practical"
+)
+
+type releaseCommand struct {
+	Out      string `help:"Folder to write; notebooks/practicals if none is named." type:"path"`
+	Class    int    `help:"Invent a class of so many students as well, in testdata/class, to try the grader on." placeholder:"N"`
+	Nbgrader string `help:"Write what nbgrader's source folder takes to this folder as well: with the hidden checks." type:"path"`
+}
+
+func (v *releaseCommand) Run(c *course.Course) error {
+	all, err := practical.All(c)
+	if err != nil {
+		return err
+	}
+	if v.Out == "" {
+		v.Out = c.Path("notebooks", "practicals")
+	}
+	for _, p := range all {
+		path := filepath.Join(v.Out, p.Name+".ipynb")
+		if err := write(p.Release(), path); err != nil {
+			return err
+		}
+		if v.Nbgrader != "" {
+			if err := write(p.Instructors(), filepath.Join(v.Nbgrader, p.Name, p.Name+".ipynb")); err != nil {
+				return err
+			}
+		}
+		fmt.Println(path)
+	}
+	for i := range v.Class {
+		student := fmt.Sprintf("student%03d", i)
+		if err := write(all[0].Sample(i), c.Path("testdata", "class", student, all[0].Name+".ipynb")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a notebook, and its folder.
+func write(nb *notebook.Notebook, path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the folder of a notebook: %w", err)
+	}
+	return nb.Write(path)
+}
+
+// gradingFlags are those of check and grade.
+type gradingFlags struct {
+	Practical   string `help:"Name of the practical, where the notebooks do not say."`
+	Unsandboxed bool   `help:"Run the code without bubblewrap: it can do to this machine whatever you can."`
+}
+
+// grader makes the grader for the practical that the submissions answer.
+func (f *gradingFlags) grader(ctx context.Context, c *course.Course, submissions []grade.Submission, opt grade.Options) (*grade.Grader, error) {
+	if f.Practical == "" {
+		name, err := grade.Which(submissions)
+		if err != nil {
+			return nil, err
+		}
+		f.Practical = name
+	}
+	all, err := practical.All(c)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, p := range all {
+		if p.Name == f.Practical {
+			opt.Unsandboxed = f.Unsandboxed
+			return grade.New(ctx, c, p, opt)
+		}
+		names = append(names, p.Name)
+	}
+	return nil, fmt.Errorf("there is no practical %q; there are: %s", f.Practical, strings.Join(names, ", "))
+}
+
+type checkCommand struct {
+	gradingFlags
+	File string   `arg:"" help:"The notebook with your answers." type:"existingfile"`
+	Seed []uint64 `help:"Delay goroutines by this seed only, as a feedback page says."`
+}
+
+func (v *checkCommand) Run(ctx context.Context, c *course.Course) error {
+	submissions, err := grade.Submissions(v.File)
+	if err != nil {
+		return err
+	}
+	g, err := v.grader(ctx, c, submissions, grade.Options{Seeds: v.Seed})
+	if err != nil {
+		return err
+	}
+	result, err := g.Check(ctx, submissions[0], os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Print(result)
+	if result.Lost() {
+		return errors.New("something is missing")
+	}
+	return nil
+}
+
+type gradeCommand struct {
+	gradingFlags
+	Dir string `arg:"" help:"Folder with a folder or a notebook for each student, or one notebook." type:"existingpath"`
+	Out string `help:"Folder for grades and feedback." default:"grades" type:"path"`
+}
+
+func (v *gradeCommand) Run(ctx context.Context, c *course.Course) error {
+	submissions, err := grade.Submissions(v.Dir)
+	if err != nil {
+		return err
+	}
+	g, err := v.grader(ctx, c, submissions, grade.Options{})
+	if err != nil {
+		return err
+	}
+	results, err := g.Class(ctx, submissions, v.Out, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d graded: grades.csv, grades.json, written.csv to mark in, moodle.csv, canvas.csv and feedback/ are in %s\n",
+		len(results), v.Out)
+	return nil
+}
