@@ -41,9 +41,13 @@ var ErrMissing = errors.New("ffmpeg is not here: apt-get install ffmpeg (Debian,
 	"then run the cell again; the published page shows a recorded run")
 
 // Context returns the context for a cell's work with ffmpeg, or for a program's:
-// the first interrupt (Ctrl-C, or Jupyter's stop button) ends it, a second one the
-// program. A lesson declares it once, as a package-level variable, which GoNB
-// initialises in every cell from there on.
+// an interrupt (Ctrl-C, or Jupyter's stop button) ends it, and nothing else. A
+// second interrupt must not end the program half-way through cleaning up, as one
+// press of the button can bring two: from Jupyter, which interrupts the process
+// group, and from GoNB. A cell that does not end by itself GoNB kills.
+//
+// A lesson declares it once, as a package-level variable, which GoNB initialises
+// in every cell from there on.
 //
 // Where ffmpeg is missing, it prints [ErrMissing] and ends the program, as a
 // success: the reader goes on with the recorded run.
@@ -54,8 +58,7 @@ func Context() context.Context {
 			os.Exit(0)
 		}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop)
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
 	return ctx
 }
 

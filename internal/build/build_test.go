@@ -30,7 +30,7 @@ func classroom(t *testing.T, lessons map[string]string) *course.Course {
 	if err := os.MkdirAll(c.Path("lessons"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, shared := range []string{"go.mod", "go.sum", "helpers", "tools", ".tools"} {
+	for _, shared := range []string{"go.mod", "go.sum", "helpers", "internal", "tools", ".tools"} {
 		if err := os.MkdirAll(real.Path(".tools"), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -223,7 +223,7 @@ func checkGit(ctx context.Context, _ *course.Course) Finding {
 }
 
 func checkRedis(ctx context.Context, _ *course.Course) Finding {
-	return optional(ctx, Finding{Name: "Redis", For: "lesson 12, many machines",
+	return optional(ctx, Finding{Name: "Redis", For: "lesson 12 on a real Redis; it brings a small one of its own",
 		Get: install("redis-server", "redis")}, "--version", "redis-server", "valkey-server")
 }
 
@@ -240,7 +240,7 @@ func checkChromium(ctx context.Context, _ *course.Course) Finding {
 func checkSandbox(ctx context.Context, _ *course.Course) Finding {
 	f := Finding{Name: "Bubblewrap", For: "grading: students' code runs in its sandbox", Get: install("bubblewrap", "")}
 	if runtime.GOOS != "linux" {
-		f.State, f.Detail, f.Get = Missing, "Linux only", "grade in Docker"
+		f.State, f.Detail, f.Get = Missing, "Linux only", "grade on a Linux machine"
 		return f
 	}
 	if f = optional(ctx, f, "--version", "bwrap"); f.State != OK {

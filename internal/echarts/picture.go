@@ -13,10 +13,7 @@ import (
 
 const dataURL = "data:image/svg+xml;base64,"
 
-var (
-	plot   = regexp.MustCompile(`<div class="mh-plot">(?:<img class="mh-static"[^>]*>)?`)
-	static = regexp.MustCompile(`<img class="mh-static"[^>]* src="` + regexp.QuoteMeta(dataURL) + `([A-Za-z0-9+/=]*)"`)
-)
+var plot = regexp.MustCompile(`<div class="mh-plot">(?:<img class="mh-static"[^>]*>)?`)
 
 // Illustrate puts a static picture into the text/html of every chart output of an executed notebook, and closes the
 // table that stood in for it. A notebook that has its pictures already is left as it is. The error names the cell;
@@ -63,10 +60,13 @@ func illustrate(o notebook.Output, r *Renderer) error {
 // Picture returns the static picture that [Illustrate] put into a chart output, for a page to hold inline.
 func Picture(o notebook.Output) (svg []byte, ok bool) {
 	figure, _ := o.Data["text/html"].(string)
-	m := static.FindStringSubmatch(figure)
-	if m == nil {
+	_, rest, _ := strings.Cut(figure, `<img class="mh-static"`)
+	image, _, _ := strings.Cut(rest, ">")
+	_, source, ok := strings.Cut(image, ` src="`+dataURL)
+	encoded, _, closed := strings.Cut(source, `"`)
+	if !ok || !closed {
 		return nil, false
 	}
-	svg, err := base64.StdEncoding.DecodeString(m[1])
+	svg, err := base64.StdEncoding.DecodeString(encoded)
 	return svg, err == nil
 }

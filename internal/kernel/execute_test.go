@@ -318,7 +318,7 @@ func TestStartCancelled(t *testing.T) {
 // The course may be anywhere, and a notebook of it anywhere else.
 func TestCourseInAPathWithSpaces(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "many hands é")
-	for _, dir := range []string{"helpers", "tools"} {
+	for _, dir := range []string{"helpers", "internal", "tools"} {
 		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS(here.Path(dir))); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"manyhands/internal/course"
 	"manyhands/internal/lab"
 	"manyhands/internal/notebook"
+	"manyhands/internal/testparts"
 )
 
 // A student is somebody at JupyterLab, in a browser, on a course of their own.
@@ -27,12 +29,12 @@ type student struct {
 	course *course.Course
 	server string
 	token  string
+	idle   string // true in the page when the open notebook has a kernel, and that has nothing to do
 }
 
-// sitDown starts the lab on the notebooks, in their order, and waits until the
-// first of them is open with its kernel. The size of the work is a tenth of a
-// class's.
-func sitDown(t *testing.T, notebooks map[string]string) *student {
+// arrive starts the lab on the notebooks and a browser. The size of the work
+// is a tenth of a class's.
+func arrive(t *testing.T, notebooks map[string]string) *student {
 	t.Helper()
 	browsertest.Find(t)
 	t.Setenv("MANYHANDS_SCALE", "0.1")
@@ -49,23 +51,26 @@ func sitDown(t *testing.T, notebooks map[string]string) *student {
 	s := &student{t: t, course: c}
 	s.server, s.token = r.address()
 	s.Tab = browsertest.Open(t)
-	s.Do(chromedp.EmulateViewport(1500, 1000), chromedp.Navigate(s.server+"lab?token="+s.token))
+	s.Do(chromedp.EmulateViewport(1500, 1000))
+	return s
+}
+
+// sitDown waits until JupyterLab shows the first of the notebooks.
+func sitDown(t *testing.T, notebooks map[string]string) *student {
+	t.Helper()
+	s := arrive(t, notebooks)
+	s.idle = idleInLab
+	s.Do(chromedp.Navigate(s.server + "lab?token=" + s.token))
 	s.waitOpen()
 	return s
 }
 
-// openNotebook is true in the page once a notebook is open and its kernel has
-// nothing to do.
-const openNotebook = `!document.querySelector("#jupyterlab-splash") && document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0 && ` + idle
-
-// idle is true in the page when the open notebook has a kernel, and that has
-// nothing to do.
-const idle = `document.querySelector(".jp-Toolbar-kernelName")?.textContent === "Go (gonb)" &&
+const idleInLab = `document.querySelector(".jp-Toolbar-kernelName")?.textContent === "Go (gonb)" &&
 	document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status === "idle"`
 
 func (s *student) waitOpen() {
 	s.t.Helper()
-	s.Wait(3*time.Minute, openNotebook)
+	s.Wait(3*time.Minute, `!document.querySelector("#jupyterlab-splash") && document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0 && `+s.idle)
 	if n := s.count(".jp-Dialog"); n != 0 {
 		s.t.Errorf("%d dialogs stand between the student and the notebook", n)
 	}
@@ -78,12 +83,13 @@ func (s *student) open(name string) {
 	s.waitOpen()
 }
 
-// close saves the notebook and closes its tab.
+// close saves the notebook, closes its tab and ends its kernel.
 func (s *student) close() {
 	s.t.Helper()
 	s.menu("File", "docmanager:save")
 	s.Wait(time.Minute, `!document.querySelector(".lm-DockPanel-tabBar .lm-mod-current.jp-mod-dirty")`)
-	s.menu("File", "application:close")
+	s.menu("File", "filemenu:close-and-cleanup")
+	s.Do(chromedp.Click(".jp-Dialog button.jp-mod-accept"))
 	s.Wait(time.Minute, `!document.querySelector(".jp-Notebook")`)
 }
 
@@ -102,7 +108,7 @@ func (s *student) waitRun() {
 	s.t.Helper()
 	s.Wait(4*time.Minute, `(() => {
 		const cells = [...document.querySelectorAll(".jp-CodeCell")].filter((cell) => cell.querySelector(".cm-content")?.textContent !== "");
-		return cells.length > 0 && cells.every((cell) => /\[\d+\]/.test(cell.querySelector(".jp-InputPrompt").textContent)) && `+idle+`;
+		return cells.length > 0 && cells.every((cell) => /\[\d+\]/.test(cell.querySelector(".jp-InputPrompt").textContent)) && `+s.idle+`;
 	})()`)
 }
 
@@ -188,7 +194,7 @@ const (
 // file browser, runs all of it, looks at the charts, saves, closes, and finds
 // them again.
 func TestLessonsInJupyterLab(t *testing.T) {
-	if raceEnabled {
+	if testparts.Race {
 		t.Skip("the race detector sees nothing of JupyterLab, and this takes minutes")
 	}
 	repo, err := course.Find()
@@ -208,12 +214,11 @@ func TestLessonsInJupyterLab(t *testing.T) {
 	s.close() // the first lesson, open by itself
 	for _, path := range paths {
 		name := filepath.Base(path)
-		nb, err := notebook.Read(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		nb, _ := lesson(t, name)
 		s.open(name)
-		s.lookAtCharts(charts(nb), still, name+" as delivered")
+		if name == filepath.Base(paths[0]) { // what is still in one is still in all
+			s.lookAtCharts(charts(nb), still, name+" as delivered")
+		}
 		s.runAll()
 		if said := s.unexpected(nb); said != "" {
 			t.Errorf("%s: a cell failed:\n%s", name, said)
@@ -228,6 +233,84 @@ func TestLessonsInJupyterLab(t *testing.T) {
 		s.close()
 	}
 	s.CheckRequests(s.server)
+}
+
+// TestNotebook7 runs a lesson in the plain pages that the same server has.
+func TestNotebook7(t *testing.T) {
+	if testparts.Race {
+		t.Skip("the race detector sees nothing of Notebook 7")
+	}
+	nb, text := lesson(t, "02-threads.ipynb")
+	s := arrive(t, map[string]string{"02-threads.ipynb": text})
+	s.Do(chromedp.Navigate(s.server + "notebooks/02-threads.ipynb?token=" + s.token))
+	s.idle = "true" // it shows no kernel that is idle, so the server is asked
+	s.waitOpen()
+	s.waitKernel()
+	s.lookAtCharts(charts(nb), still, "Notebook 7 as delivered")
+	s.runAll()
+	if said := s.unexpected(nb); said != "" {
+		t.Errorf("a cell failed:\n%s", said)
+	}
+	s.lookAtCharts(charts(nb), live, "Notebook 7")
+	s.CheckRequests(s.server)
+}
+
+// waitKernel waits until the page is connected to a kernel that has nothing to
+// do.
+func (s *student) waitKernel() {
+	s.t.Helper()
+	type kernel struct {
+		State       string `json:"execution_state"`
+		Connections int
+	}
+	var kernels []kernel
+	for end := time.Now().Add(2 * time.Minute); !slices.Contains(kernels, kernel{"idle", 1}); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("no kernel is connected and idle: %v", kernels)
+		}
+		call(s.t, "GET", s.server+"api/kernels", s.token, &kernels)
+	}
+}
+
+// TestNBClient runs a lesson the way other people's tools run notebooks.
+func TestNBClient(t *testing.T) {
+	if testparts.Race {
+		t.Skip("the race detector sees nothing of nbclient")
+	}
+	nb, text := lesson(t, "02-threads.ipynb")
+	t.Setenv("MANYHANDS_SCALE", "0.1")
+	c := newCourse(t)
+	borrow(t, c)
+	if err := lab.Prepare(t.Context(), c, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.Path("elsewhere", "lesson.ipynb"), text)
+	execute := exec.Command(c.Path(".venv", "bin", "python"), "-m", "nbclient.cli", "--inplace", "lesson.ipynb")
+	execute.Dir = c.Path("elsewhere")
+	if out, err := execute.CombinedOutput(); err != nil {
+		t.Fatalf("nbclient: %v\n%s", err, out)
+	}
+	executed, err := notebook.Read(c.Path("elsewhere", "lesson.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := charts(executed), charts(nb); got != want {
+		t.Errorf("nbclient's notebook has %d charts, ours %d", got, want)
+	}
+}
+
+// lesson reads a lesson's notebook as it is delivered.
+func lesson(t *testing.T, name string) (*notebook.Notebook, string) {
+	t.Helper()
+	repo, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nb, err := notebook.Read(repo.Path("notebooks", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nb, read(t, repo.Path("notebooks", name))
 }
 
 // unexpected returns what the cells of the open notebook failed with, but for
@@ -261,7 +344,7 @@ func charts(nb *notebook.Notebook) int {
 // TestWorkingInJupyterLab does the rest of what a student does at a notebook,
 // right and wrong.
 func TestWorkingInJupyterLab(t *testing.T) {
-	if raceEnabled {
+	if testparts.Race {
 		t.Skip("the race detector sees nothing of JupyterLab")
 	}
 	s := sitDown(t, map[string]string{"scratch.ipynb": blank(t, 5)})
@@ -319,7 +402,7 @@ func (s *student) outputs(cell int) string {
 // nothing more to do.
 func (s *student) waitDone(cell int) {
 	s.t.Helper()
-	s.Wait(time.Minute, fmt.Sprintf(`/\[\d+\]/.test(document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")[%d].textContent) && `, cell)+idle)
+	s.Wait(time.Minute, fmt.Sprintf(`/\[\d+\]/.test(document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")[%d].textContent) && `, cell)+s.idle)
 }
 
 // blank is a notebook of n empty cells.

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"manyhands/internal/browsertest"
 	"manyhands/internal/notebook"
@@ -78,6 +79,28 @@ func TestScriptsInABrowser(t *testing.T) {
 	}
 }
 
+func TestTabsInABrowser(t *testing.T) {
+	dir := render(t, sampleCourse(t), site.Options{})
+	tab := browsertest.Open(t)
+	tab.Do(chromedp.Navigate(fileURL(dir, "02-threads.html")))
+	shown := func(want string) {
+		t.Helper()
+		if got := browsertest.Call[string](tab, `() => [...document.querySelectorAll(".pair > .cell")].filter((e) => e.checkVisibility()).map((e) => e.dataset.language).join()`); got != want {
+			t.Errorf("%s is shown instead of %s", got, want)
+		}
+	}
+	shown("go")
+	tab.Do(chromedp.Click[string](".tabs [role=tab]:last-child"))
+	shown("python")
+	tab.Do(chromedp.KeyEvent(kb.ArrowLeft))
+	shown("go")
+	if focus := browsertest.Call[string](tab, `() => document.activeElement.textContent`); focus != "Go" {
+		t.Errorf("the focus is on %q", focus)
+	}
+	browsertest.Send(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	shown("go,python")
+}
+
 func TestWithoutScripts(t *testing.T) {
 	dir := render(t, sampleCourse(t), site.Options{})
 	tab := browsertest.Open(t)
@@ -85,7 +108,7 @@ func TestWithoutScripts(t *testing.T) {
 	resize(tab, 320)
 	tab.Do(chromedp.Navigate(fileURL(dir, "02-threads.html")))
 	text := browsertest.Call[string](tab, `() => document.body.innerText`)
-	for _, want := range []string{"Threads", "A goroutine is a function", "wg.Wait()", "all five: 3.00 s", "DATA RACE", "printed after the chart"} {
+	for _, want := range []string{"Threads", "A goroutine is a function", "wg.Wait()", "all five: 3.00 s", "DATA RACE", "atOnce(5)", "threading.Thread(target=slow", "printed after the chart"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nobody can read %q", want)
 		}

@@ -193,9 +193,10 @@ func (d *document) uniqueID(id string) string {
 	return unique
 }
 
-// body renders the notebook's cells.
+// body renders the notebook's cells. A Python counterpart that follows its Go
+// code at once makes a pair with it, of which the page's script makes tabs.
 func (d *document) body() (string, error) {
-	var out strings.Builder
+	all := make([]string, len(d.nb.Cells))
 	for i, cell := range d.nb.Cells {
 		d.cell, d.figures = i, nil
 		shown, err := d.render(cell)
@@ -205,9 +206,17 @@ func (d *document) body() (string, error) {
 		if err != nil {
 			return "", d.at(i, err)
 		}
-		out.WriteString(shown)
+		if i > 0 && shown != "" && all[i-1] != "" && isPair(d.nb.Cells[i-1], cell) {
+			all[i-1] = `<div class="pair">` + all[i-1]
+			shown += "</div>"
+		}
+		all[i] = shown
 	}
-	return out.String(), nil
+	return strings.Join(all, ""), nil
+}
+
+func isPair(first, second *notebook.Cell) bool {
+	return first.Type == notebook.Code && second.Type == notebook.Code && len(first.Tags()) == 0 && slices.Equal(second.Tags(), []string{"python"})
 }
 
 // at says in which cell of which file something is wrong.

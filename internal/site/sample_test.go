@@ -97,6 +97,10 @@ chart.Lanes(recorder.Timeline()).Show()
 | Go | yes | yes |
 | Python with a global lock | yes | no |
 
+` + "```go id=\"in-go\"\n" + `%%
+atOnce(5)
+` + "```" + `
+
 ` + "```go id=\"python\" tags=[\"python\"]\n" + `%%script python3
 import threading, time
 

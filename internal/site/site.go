@@ -3,8 +3,9 @@
 // a school's server or paper, asks nothing of any other server, and needs
 // JavaScript only for what is pleasant (search, live charts, copy buttons, a theme).
 //
-// Rendering is Go alone: goldmark for Markdown, chroma for code, html/template
-// for the pages around them. The same notebooks give the same bytes.
+// Rendering is Go alone: goldmark for Markdown, chroma for code, Temml under
+// goja for formulas, html/template for the pages around them. The same
+// notebooks give the same bytes.
 package site
 
 import (
@@ -59,8 +60,9 @@ type Options struct {
 const maxFile = 20 << 20
 
 // Render renders the course's notebooks into the folder out: index.html, one
-// page a lesson, edition.html with where all was measured, guide.html where
-// the course has an authors' guide, and what they need. out is made where it does not exist; it
+// page a lesson and a practical, slides of each lesson, edition.html with where
+// all was measured, guide.html where the course has an authors' guide, and what
+// they need. out is made where it does not exist; it
 // must be empty or hold a site that Render wrote. Files there that are not the
 // site's stay. A file whose content does not change is not touched, and on an
 // error (the notebook and the cell are named) nothing changes at all.

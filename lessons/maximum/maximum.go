@@ -48,8 +48,8 @@ func four(xs []float64) float64 {
 	return max(a, b, c, d)
 }
 
-// inChunks finds the largest of xs. A goroutine for each core takes one chunk of the given size after
-// the other, and searches it by find.
+// inChunks finds the largest of xs. A goroutine for each core takes one chunk of the given
+// size after the other, and searches it by find.
 func inChunks(xs []float64, size int, find func([]float64) float64) float64 {
 	if len(xs) == 0 || size < 1 {
 		panic("inChunks needs at least one number, and chunks of at least one")

@@ -53,6 +53,44 @@
     source.append(button);
   }
 
+  // ---- Go and Python as tabs, where both do the same ----
+  for (const [n, pair] of document.querySelectorAll(".pair").entries()) {
+    const panels = [...pair.children];
+    const list = document.createElement("div");
+    list.className = "tabs";
+    list.setAttribute("role", "tablist");
+    list.setAttribute("aria-label", "Language");
+    const tabs = panels.map((panel, i) => {
+      const tab = document.createElement("button");
+      tab.type = "button";
+      tab.id = `tab-${n}-${i}`;
+      tab.setAttribute("role", "tab");
+      tab.textContent = panel.querySelector(".label").textContent;
+      panel.id = `panel-${n}-${i}`;
+      panel.setAttribute("role", "tabpanel");
+      panel.setAttribute("aria-labelledby", tab.id);
+      tab.setAttribute("aria-controls", panel.id);
+      tab.addEventListener("click", () => choose(i));
+      tab.addEventListener("keydown", (event) => {
+        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+        event.preventDefault();
+        choose(1 - i);
+        tabs[1 - i].focus();
+      });
+      return tab;
+    });
+    const choose = (chosen) => {
+      for (const [i, tab] of tabs.entries()) {
+        tab.setAttribute("aria-selected", i === chosen);
+        tab.tabIndex = i === chosen ? 0 : -1;
+        panels[i].hidden = i !== chosen;
+      }
+    };
+    list.append(...tabs);
+    pair.prepend(list);
+    choose(0);
+  }
+
   // ---- A table of contents that follows the reader ----
   const links = new Map();
   for (const link of document.querySelectorAll("#contents a")) {
@@ -122,16 +160,14 @@
   }
 
   // ---- Only what scrolls is a stop for the keyboard ----
-  const stops = document.querySelectorAll("pre[tabindex], .scroll[tabindex]");
-  const measure = () => {
-    const wide = [...stops].map((box) => box.scrollWidth > box.clientWidth); // all before any changes the page
-    for (const [i, box] of stops.entries()) {
-      if (wide[i]) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
+  const stops = new ResizeObserver((boxes) => { // unfolded, too, and put on paper
+    const wide = boxes.map(({ target }) => target.scrollWidth > target.clientWidth); // all before any changes the page
+    for (const [i, { target }] of boxes.entries()) {
+      if (wide[i]) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
     }
-  };
-  addEventListener("resize", measure);
-  measure();
+  });
+  for (const box of document.querySelectorAll("pre[tabindex], .scroll[tabindex]")) stops.observe(box);
 
   // ---- Paper shows what is folded ----
   let unfolded = [];
