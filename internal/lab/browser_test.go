@@ -134,9 +134,22 @@ func (s *student) menu(name, command string) {
 // at its end.
 func (s *student) write(cell int, source string) {
 	s.t.Helper()
-	editor := fmt.Sprintf(`.jp-Notebook .jp-Cell:nth-of-type(%d) .cm-content`, cell+1)
-	s.Do(chromedp.Click(editor), chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)),
+	s.focus(cell)
+	s.Do(chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)),
 		chromedp.KeyEvent(kb.Backspace), chromedp.KeyEvent(source))
+}
+
+// focus puts the cursor into a cell, counted from 0.
+func (s *student) focus(cell int) {
+	s.t.Helper()
+	s.Do(chromedp.Click(fmt.Sprintf(`.jp-Notebook .jp-Cell:nth-of-type(%d) .cm-content`, cell+1)))
+}
+
+// prompt is the number of a cell, counted from 0, such as [3].
+func (s *student) prompt(cell int) string {
+	s.t.Helper()
+	return browsertest.Call[string](s.Tab,
+		`(cell) => document.querySelectorAll(".jp-Notebook .jp-Cell")[cell].querySelector(".jp-InputPrompt").textContent`, cell)
 }
 
 // run runs the cell that the cursor is in.
@@ -394,7 +407,7 @@ func TestWorkingInJupyterLab(t *testing.T) {
 // outputs is what a cell, counted from 0, has printed.
 func (s *student) outputs(cell int) string {
 	s.t.Helper()
-	return browsertest.Call[string](s.Tab, `(cell) => [...document.querySelectorAll(".jp-CodeCell")[cell].querySelectorAll(".jp-OutputArea-output")].map(
+	return browsertest.Call[string](s.Tab, `(cell) => [...document.querySelectorAll(".jp-Notebook .jp-Cell")[cell].querySelectorAll(".jp-OutputArea-output")].map(
 		(e) => e.textContent).join("")`, cell)
 }
 
@@ -402,7 +415,41 @@ func (s *student) outputs(cell int) string {
 // nothing more to do.
 func (s *student) waitDone(cell int) {
 	s.t.Helper()
-	s.Wait(time.Minute, fmt.Sprintf(`/\[\d+\]/.test(document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")[%d].textContent) && `, cell)+s.idle)
+	s.Wait(time.Minute, fmt.Sprintf(`/\[\d+\]/.test(document.querySelectorAll(".jp-Notebook .jp-Cell")[%d].querySelector(".jp-InputPrompt").textContent) && `, cell)+s.idle)
+}
+
+// TestPracticalInJupyterLab answers a question: the check first says what is
+// missing, then that nothing is.
+func TestPracticalInJupyterLab(t *testing.T) {
+	if testparts.Race {
+		t.Skip("the race detector sees nothing of JupyterLab")
+	}
+	nb, text := lesson(t, "practicals/1-threads-and-pools.ipynb")
+	at := func(id string) int {
+		return slices.IndexFunc(nb.Cells, func(cell *notebook.Cell) bool { return cell.ID == id })
+	}
+	answer, check := at("at-once"), at("at-once-check")
+	s := sitDown(t, map[string]string{"practical.ipynb": text})
+	ask := func() string {
+		s.focus(answer)
+		s.run()
+		s.waitDone(answer)
+		before := s.prompt(check)
+		s.focus(check)
+		s.run()
+		s.Wait(time.Minute, fmt.Sprintf(`document.querySelectorAll(".jp-Notebook .jp-Cell")[%d].querySelector(".jp-InputPrompt").textContent !== %q && %s`, check, before, s.idle))
+		s.waitDone(check)
+		s.Screenshot("practical " + s.prompt(check))
+		return s.outputs(check)
+	}
+	if said := ask(); !strings.Contains(said, "called task(0) 0 times") {
+		t.Errorf("of the starter the check says %q", said)
+	}
+	s.write(answer, "import \"sync\"\n\nfunc AtOnce(n int, task func(i int)) {\nvar group sync.WaitGroup\nfor i := range n {\n"+
+		"group.Go(func() { task(i) })\n}\ngroup.Wait()\n}")
+	if said := ask(); strings.Contains(said, "✗") || !strings.Contains(said, "✓") {
+		t.Errorf("of a right answer the check says %q", said)
+	}
 }
 
 // blank is a notebook of n empty cells.
