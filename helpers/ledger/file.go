@@ -15,6 +15,15 @@ import (
 // Path returns the path of the ledger of this notebook, which need not exist
 // yet. It fails where neither MANYHANDS_LEDGER nor a cache folder is known.
 func Path() (string, error) {
+	session, err := session()
+	if err != nil {
+		return "", err
+	}
+	return pathOf(session)
+}
+
+// pathOf is the path of the ledger of a notebook at path session.
+func pathOf(session string) (string, error) {
 	folder := os.Getenv("MANYHANDS_LEDGER")
 	if folder == "" {
 		cache, err := os.UserCacheDir()
@@ -22,10 +31,6 @@ func Path() (string, error) {
 			return "", fmt.Errorf("no folder for the figures: %w; set MANYHANDS_LEDGER to one", err)
 		}
 		folder = filepath.Join(cache, "manyhands", "ledger")
-	}
-	session, err := session()
-	if err != nil {
-		return "", err
 	}
 	name := strings.TrimSuffix(filepath.Base(session), ".ipynb")
 	name = name[:min(len(name), 200)] // file systems allow 255 bytes

@@ -52,6 +52,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -98,6 +99,27 @@ func Record(name, unit string, values ...float64) error {
 // Damaged lines do not keep it from what is whole; [All] reports them.
 func Read(name string) (Figure, error) {
 	figures, err := All()
+	return find(figures, err, name, "this notebook")
+}
+
+// ReadFrom is [Read] for the ledger of another notebook beside this one, named
+// as its file is but without .ipynb, such as "02-threads". It knows the place
+// only where Jupyter gave that of this notebook in JPY_SESSION_NAME.
+func ReadFrom(notebook, name string) (Figure, error) {
+	session, err := session()
+	if err != nil {
+		return Figure{}, fmt.Errorf("ledger: %w", err)
+	}
+	path, err := pathOf(filepath.Join(filepath.Dir(session), notebook+".ipynb"))
+	if err != nil {
+		return Figure{}, fmt.Errorf("ledger: %w", err)
+	}
+	figures, err := allOf(path)
+	return find(figures, err, name, notebook)
+}
+
+// find returns the figure called name, of those read with an error or nil.
+func find(figures []Figure, err error, name, notebook string) (Figure, error) {
 	names := make([]string, len(figures))
 	for i, f := range figures {
 		if f.Name == name {
@@ -106,8 +128,8 @@ func Read(name string) (Figure, error) {
 		names[i] = strconv.Quote(f.Name)
 	}
 	if err == nil || len(figures) > 0 {
-		missing := fmt.Errorf("ledger: %q is %w in this notebook, only [%s] are: run the cell that records it first",
-			name, ErrNotRecorded, strings.Join(names, ", "))
+		missing := fmt.Errorf("ledger: %q is %w in %s, only [%s] are: run the cell that records it first",
+			name, ErrNotRecorded, notebook, strings.Join(names, ", "))
 		err = errors.Join(missing, err)
 	}
 	return Figure{}, err
@@ -121,6 +143,11 @@ func All() ([]Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+	return allOf(path)
+}
+
+// allOf returns the figures in the ledger at path.
+func allOf(path string) ([]Figure, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w; set MANYHANDS_LEDGER to a folder of your own", err)

@@ -483,3 +483,21 @@ func Example() {
 	fmt.Println(f.Name, f.Values, f.Unit, err)
 	// Output: five at once [1.002 1.004 1.001] s <nil>
 }
+
+// TestReadFrom reads what the notebook beside this one recorded, and nothing that this one did.
+func TestReadFrom(t *testing.T) {
+	notebook(t)
+	if err := ledger.Record("ours", "s", 1); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JPY_SESSION_NAME", "/home/ada/14 scaling.ipynb")
+	f, err := ledger.ReadFrom("02 thräds", "ours")
+	if err != nil || !slices.Equal(f.Values, []float64{1}) {
+		t.Errorf("the other notebook's figure is %v, %v", f, err)
+	}
+	for _, notebook := range []string{"14 scaling", "03 races"} {
+		if _, err := ledger.ReadFrom(notebook, "ours"); !errors.Is(err, ledger.ErrNotRecorded) || !strings.Contains(err.Error(), notebook) {
+			t.Errorf("from %s: %v", notebook, err)
+		}
+	}
+}

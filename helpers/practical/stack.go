@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // answerFile is the file that the grader puts a student's cell into, line for
@@ -53,13 +54,14 @@ func panicked(pkg string) string {
 	}
 }
 
-// running describes each goroutine that runs code of the student's: what it
-// does, and where.
+// running describes each goroutine but the caller's that runs code of the
+// student's: what it does, and where.
 func running(pkg string) []string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
+	_, others, _ := strings.Cut(string(stacks), "\n\n") // the caller's is the first
 	var found []string
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+	for stack := range strings.SplitSeq(others, "\n\n") {
 		if at := studentsFrame(stack, pkg); at != "" {
 			_, state, _ := strings.Cut(stack, "[")
 			state, _, _ = strings.Cut(state, "]")
@@ -100,4 +102,42 @@ func list(goroutines []string) string {
 		b.WriteString("\n" + g)
 	}
 	return b.String()
+}
+
+// MostAtOnce runs f and returns how many goroutines were seen at most, at one
+// moment of it, inside the function with that name ("workload.Blur"), running or
+// about to. It tells what is done in parallel on a machine of any speed and with
+// any load; what waits, for a lock before the call for instance, is not inside.
+// Where Go uses one core it returns -1, as goroutines then take turns.
+func (t *T) MostAtOnce(function string, f func()) int {
+	if runtime.GOMAXPROCS(0) < 2 {
+		f()
+		return -1
+	}
+	stop, most := make(chan struct{}), make(chan int, 1)
+	go func() {
+		n := 0
+		stacks := make([]byte, 1<<18)
+		for {
+			select {
+			case <-stop:
+				most <- n
+				return
+			case <-time.After(50 * time.Microsecond):
+			}
+			inside := 0
+			for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+				head, frames, _ := strings.Cut(stack, "\n")
+				if strings.Contains(head, "[run") && strings.Contains(frames, function+"(") { // [running] or [runnable]
+					inside++
+				}
+			}
+			n = max(n, inside)
+		}
+	}()
+	func() {
+		defer close(stop) // f may end by Fatalf
+		f()
+	}()
+	return <-most
 }

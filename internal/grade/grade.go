@@ -51,10 +51,13 @@ type Grader struct {
 	sandbox  *sandbox
 	opt      Options
 	around   map[string]*surroundings // of a question, by its id
-	machine  sync.RWMutex             // held for writing by a speed that is measured again
 	mu       sync.Mutex
 	verdicts map[string]*verdict // by the question and the answer; guarded by mu
 }
+
+// machine is held for writing by a speed that is measured again, by all others
+// that build and run for reading.
+var machine sync.RWMutex
 
 // A verdict is the outcome for one answer, once done is closed.
 type verdict struct {
@@ -236,9 +239,9 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 	if err := os.Chmod(dir, 0o755); err != nil { // the sandbox is another user's
 		return nil, err
 	}
-	g.machine.RLock()
+	machine.RLock()
 	program, broken, err := build(ctx, g.course, dir, answers)
-	g.machine.RUnlock()
+	machine.RUnlock()
 	if err != nil {
 		return nil, err
 	}
@@ -325,9 +328,9 @@ func (r *runs) again(ctx context.Context, t *trial) error {
 			return nil
 		}
 		t.Why, t.Trace = nil, ""
-		r.machine.Lock()
+		machine.Lock()
 		err := r.run(ctx, schedule{}, []*trial{t})
-		r.machine.Unlock()
+		machine.Unlock()
 		if err != nil {
 			return err
 		}
@@ -341,8 +344,8 @@ func (r *runs) left(which func(*trial) bool) []*trial {
 }
 
 func (r *runs) once(ctx context.Context, how schedule, trials []*trial) error {
-	r.machine.RLock()
-	defer r.machine.RUnlock()
+	machine.RLock()
+	defer machine.RUnlock()
 	return r.run(ctx, how, trials)
 }
 

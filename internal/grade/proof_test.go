@@ -7,7 +7,6 @@ package grade_test
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -164,7 +163,7 @@ func BenchmarkDelays(b *testing.B) {
 									if m.Points == 0 {
 										lost++
 									} else {
-										b.Log(fmt.Sprintf("%s, %s: %s is met", q.ID, wrong.Why, m.Name))
+										b.Logf("%s, %s: %s is met", q.ID, wrong.Why, m.Name)
 									}
 								}
 							}

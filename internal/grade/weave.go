@@ -58,6 +58,10 @@ func (w *weaver) point(at token.Pos) {
 
 func (w *weaver) list(statements []ast.Stmt) {
 	for _, statement := range statements {
+		switch statement.(type) {
+		case *ast.CaseClause, *ast.CommClause: // nothing can stand between those
+			continue
+		}
 		if w.delicate(statement) {
 			w.point(statement.Pos())
 		}

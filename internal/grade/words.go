@@ -53,6 +53,9 @@ func explainRace(output string) string {
 	if len(accesses) < 2 {
 		return "data race: two goroutines use the same variable at the same time, and at least one writes to it"
 	}
+	if !answerLine.MatchString(report[:max(strings.Index(report, " created at:"), 0)]) {
+		return "data race: two goroutines use the same variable, or the same WaitGroup, in no order" + at(report)
+	}
 	describe := func(i, end int) string {
 		m := accesses[i]
 		kind := strings.ToLower(report[m[6]:m[7]]) + "s"
