@@ -36,7 +36,13 @@ var allowed = map[string]string{
 		manyhands/helpers/timeline manyhands/helpers/workload`,
 	"process": `bufio bytes context encoding encoding/binary encoding/gob maps os/exec path/filepath sort strings
 		golang.org/x/sys/unix manyhands/internal/memory`,
+	"broker": `bufio bytes context encoding/binary net net/netip net/url os/exec path/filepath sort strings unique weak
+		github.com/gofrs/flock golang.org/x/sys/unix`,
+	"cluster": `regexp regexp/syntax runtime/debug =github.com/nats-io/nats.go/jetstream
+		manyhands/helpers/broker manyhands/helpers/process`,
 	"vector": ``,
+	"scaling": `bytes encoding/binary math/cmplx math/rand/v2 sort strings
+		gonum.org/v1/gonum/... golang.org/x/tools/container/intsets`,
 	"media": `bytes context encoding encoding/base64 encoding/json hash hash/crc32 math/rand/v2 os/exec os/signal
 		path/filepath strings unicode/utf16 golang.org/x/sync/errgroup`,
 	"stream":   `context golang.org/x/sync/errgroup`,
@@ -45,6 +51,7 @@ var allowed = map[string]string{
 	"findfiles": `context path/filepath strings
 		github.com/bmatcuk/doublestar/v4 golang.org/x/sync/errgroup`,
 	"gitstatus": `bytes os/exec path/filepath strings manyhands/helpers/stream`,
+	"practical": `bufio bytes context encoding flag math/rand path/filepath runtime/debug runtime/trace strings testing`,
 	"chart": `html text/tabwriter manyhands/helpers/display manyhands/helpers/ledger manyhands/helpers/measure
 		manyhands/helpers/timeline`,
 }

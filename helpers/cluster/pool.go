@@ -1,0 +1,441 @@
+//go:build unix
+
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"manyhands/helpers/process"
+)
+
+// window is how many jobs may be on their way to the broker at once.
+const window = 1024
+
+// A Pool takes jobs of one function to its workers. It may be used by many
+// goroutines at once.
+type Pool[In, Out any] struct {
+	*queue
+	client    string
+	watched   bool
+	processes *process.Pool[settings, struct{}] // nil if all workers are elsewhere
+	ctx       context.Context                   // ends with the pool
+	cancel    context.CancelCauseFunc
+	running   sync.WaitGroup
+	sending   chan *job[Out]
+
+	mu   sync.Mutex
+	next int
+	jobs map[string]*job[Out] // not done
+}
+
+// A job is one that its pool has no result of.
+type job[Out any] struct {
+	id      string
+	msg     *nats.Msg
+	header  nats.Header // of msg, which is let go once it is stored
+	ack     jetstream.PubAckFuture
+	stop    func() bool // no more watching the context
+	finish  func(Out, error)
+	stored  uint64 // its place in the stream, once that is known
+	dropped bool   // nobody waits for it any more
+}
+
+// Start connects to the broker and starts the workers.
+func (f *Func[In, Out]) Start(ctx context.Context, o Options) (*Pool[In, Out], error) {
+	o, err := o.withDefaults(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: a pool for %s: %w", f.name, err)
+	}
+	p := &Pool[In, Out]{client: rand.Text(), watched: o.OnEvent != nil,
+		sending: make(chan *job[Out], window), jobs: make(map[string]*job[Out])}
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
+	p.queue, err = connect(ctx, o.settings(f.name), nats.ReconnectHandler(func(*nats.Conn) { go p.check() }))
+	if err == nil {
+		if err = p.listen(ctx, o); err == nil && o.Workers > 0 {
+			err = p.hire(f.processes, o.Workers)
+		}
+		if err != nil {
+			p.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cluster: a pool for %s: %w", f.name, err)
+	}
+	p.running.Go(p.confirm)
+	return p, nil
+}
+
+// listen has the broker send results, and events if they are wanted.
+func (p *Pool[In, Out]) listen(ctx context.Context, o Options) error {
+	if p.watched {
+		_, err := p.nc.Subscribe(p.subject("event", p.client), func(msg *nats.Msg) {
+			var e Event
+			if json.Unmarshal(msg.Data, &e) == nil {
+				o.OnEvent(e)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	results, err := p.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Name: p.client, FilterSubject: p.subject("result", p.client),
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: p.Silence, MaxAckPending: -1, InactiveThreshold: keep,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = results.Consume(p.result, pullExpiry, pullHeartbeat)
+	return err
+}
+
+// hire starts workers that are processes, and starts them again when they die.
+func (p *Pool[In, Out]) hire(workers *process.Func[settings, struct{}], n int) error {
+	var err error
+	if p.processes, err = workers.Start(process.Options{Workers: n}); err != nil {
+		return err
+	}
+	for range n {
+		p.running.Go(func() {
+			for p.ctx.Err() == nil {
+				p.processes.Call(p.ctx, p.settings)
+				select { // a broker that is away is not asked without end
+				case <-time.After(50 * time.Millisecond):
+				case <-p.ctx.Done():
+				}
+			}
+		})
+	}
+	return nil
+}
+
+// Close kills the workers that were started here and leaves the broker. Jobs that
+// are not done fail with ErrClosed, and nobody begins them any more.
+func (p *Pool[In, Out]) Close() {
+	p.end(ErrClosed)
+	if p.processes != nil {
+		p.processes.Close()
+	}
+	p.running.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if p.nc.IsConnected() { // what stays behind goes with its age
+		if p.Private {
+			p.js.DeleteStream(ctx, p.streamName())
+			if p.bucket != nil {
+				p.js.DeleteObjectStore(ctx, p.streamName())
+			}
+		} else {
+			p.stream.DeleteConsumer(ctx, p.client)
+		}
+	}
+	p.nc.Close()
+}
+
+// end ends the pool, and all its jobs with an error.
+func (p *Pool[In, Out]) end(err error) {
+	p.cancel(err)
+	p.mu.Lock()
+	var left []*job[Out]
+	for _, j := range p.jobs {
+		left = append(left, j)
+	}
+	p.mu.Unlock()
+	for _, j := range left {
+		p.abandon(j, err)
+	}
+}
+
+// A Result is what became of one job.
+type Result[Out any] struct {
+	Value Out
+	Err   error
+}
+
+// A Future is a job whose result may not be there yet.
+type Future[Out any] struct {
+	result Result[Out]
+	done   chan struct{}
+}
+
+// Wait waits for the end of the job. The end of the context that it was submitted
+// with is one.
+func (f *Future[Out]) Wait() (Out, error) {
+	<-f.done
+	return f.result.Value, f.result.Err
+}
+
+// Submit queues a job and returns when it is on its way to the broker. If the
+// context ends, a queued job is not begun, and the function of one that has begun
+// sees its own context end.
+func (p *Pool[In, Out]) Submit(ctx context.Context, in In) *Future[Out] {
+	return p.submit(ctx, &in, func() {})
+}
+
+func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func()) *Future[Out] {
+	f := &Future[Out]{done: make(chan struct{})}
+	p.mu.Lock()
+	id := p.client + "." + strconv.Itoa(p.next)
+	p.next++
+	p.mu.Unlock()
+	j := &job[Out]{id: id, finish: func(out Out, err error) {
+		if err != nil {
+			err = fmt.Errorf("cluster: %s: %w", p.Function, err)
+		}
+		f.result = Result[Out]{out, err}
+		close(f.done)
+		done()
+	}}
+	var none Out
+	var err error
+	if j.msg, err = p.message(ctx, p.subject("job"), id, in); err != nil {
+		j.finish(none, fmt.Errorf("the argument: %w", err))
+		return f
+	}
+	j.header = j.msg.Header
+	j.header.Set(jobHeader, id)
+	if p.watched {
+		j.header.Set(watchHeader, "yes")
+	}
+	p.mu.Lock()
+	switch {
+	case p.ctx.Err() != nil:
+		err = context.Cause(p.ctx)
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	default:
+		p.jobs[id] = j
+		j.stop = context.AfterFunc(ctx, func() { p.abandon(j, context.Cause(ctx)) })
+	}
+	p.mu.Unlock()
+	if err != nil {
+		j.finish(none, err)
+		return f
+	}
+	j.ack, _ = p.js.PublishMsgAsync(copied(j.msg)) // confirm tries again
+	select {
+	case p.sending <- j:
+	case <-p.ctx.Done():
+	}
+	return f
+}
+
+// confirm sees to it that the broker stores the jobs, in the order of submission.
+func (p *Pool[In, Out]) confirm() {
+	for {
+		select {
+		case j := <-p.sending:
+			stored, err := p.send(p.ctx, j.msg, j.ack)
+			switch {
+			case errors.Is(err, ErrLost):
+				p.end(ErrLost)
+			case err == nil:
+				p.mu.Lock()
+				j.stored = stored.Sequence
+				j.msg = nil
+				dropped := j.dropped
+				p.mu.Unlock()
+				if dropped {
+					p.remove(j)
+				}
+			}
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+// take takes a job from those that are not done, and reports false if another was
+// quicker.
+func (p *Pool[In, Out]) take(id string) (*job[Out], bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j, ok := p.jobs[id]
+	delete(p.jobs, id)
+	return j, ok
+}
+
+// abandon ends a job that nobody waits for any more, wherever it is.
+func (p *Pool[In, Out]) abandon(j *job[Out], err error) {
+	if _, ok := p.take(j.id); !ok {
+		return
+	}
+	j.stop()
+	var none Out
+	j.finish(none, err)
+	p.mu.Lock()
+	j.dropped = true
+	stored := j.stored > 0
+	p.mu.Unlock()
+	if stored && !(p.Private && p.ctx.Err() != nil) { // or the whole queue goes
+		p.remove(j)
+	}
+}
+
+// remove takes a job out of the queue and out of the hands of its worker.
+func (p *Pool[In, Out]) remove(j *job[Out]) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	p.stream.DeleteMsg(ctx, j.stored) // an error if it has just been done
+	p.nc.Publish(p.subject("cancel"), []byte(j.id))
+}
+
+// check ends the pool if the broker is back without its jobs.
+func (p *Pool[In, Out]) check() {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	if p.lost(ctx) {
+		p.end(ErrLost)
+	}
+}
+
+// result takes in one result. It may come twice.
+func (p *Pool[In, Out]) result(msg jetstream.Msg) {
+	defer msg.Ack()
+	header := msg.Headers()
+	j, ok := p.take(header.Get(jobHeader))
+	if !ok {
+		return
+	}
+	j.stop()
+	var out Out
+	var err error
+	switch header.Get(kindHeader) {
+	case failed:
+		err = fmt.Errorf("%w %s", ErrFailed, msg.Data())
+	case crashed:
+		err = fmt.Errorf("%w, %s", ErrCrashed, msg.Data())
+	case codec:
+		err = codecError(msg.Data())
+	default:
+		if err = p.value(p.ctx, header, msg.Data(), &out); err != nil {
+			var none Out
+			out, err = none, fmt.Errorf("the result: %w", err)
+		}
+		p.discard(p.ctx, header)
+		p.discard(p.ctx, j.header)
+	}
+	j.finish(out, err)
+}
+
+// codecError is an ErrCodec in the words of a worker.
+type codecError string
+
+func (e codecError) Error() string      { return string(e) }
+func (codecError) Is(target error) bool { return target == ErrCodec }
+
+// Call runs one job and waits for it.
+func (p *Pool[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+	return p.submit(ctx, &in, func() {}).Wait()
+}
+
+// Map runs a job for each argument and returns the results in the order of the
+// arguments. A job that fails does not keep others from running: its result is
+// the zero value, and the errors of all that failed come joined, each with its
+// index.
+func (p *Pool[In, Out]) Map(ctx context.Context, ins []In) ([]Out, error) {
+	outs, errs := make([]Out, len(ins)), make([]error, len(ins))
+	for i, r := range p.Completed(ctx, ins) {
+		outs[i] = r.Value
+		if r.Err != nil {
+			errs[i] = fmt.Errorf("job %d: %w", i, r.Err)
+		}
+	}
+	return outs, errors.Join(errs...)
+}
+
+// Completed runs a job for each argument and yields the results as they come,
+// each with the index of its argument. Breaking out of the loop cancels the rest.
+func (p *Pool[In, Out]) Completed(ctx context.Context, ins []In) iter.Seq2[int, Result[Out]] {
+	return func(yield func(int, Result[Out]) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var submitting sync.WaitGroup
+		defer submitting.Wait()
+		defer cancel()
+		futures, done := make([]*Future[Out], len(ins)), make(chan int, len(ins))
+		submitted := make([]chan struct{}, len(ins))
+		for i := range submitted {
+			submitted[i] = make(chan struct{})
+		}
+		submitting.Go(func() {
+			for i := range ins {
+				futures[i] = p.submit(ctx, &ins[i], func() { done <- i })
+				close(submitted[i])
+			}
+		})
+		for range ins {
+			i := <-done
+			<-submitted[i] // a result may be quicker than its future
+			if !yield(i, futures[i].result) {
+				return
+			}
+		}
+	}
+}
+
+// Parked is a job that was given up.
+type Parked[In any] struct {
+	Argument In
+	Reason   string
+}
+
+// Parked returns the jobs of the queue that were given up, of all its programs.
+func (p *Pool[In, Out]) Parked(ctx context.Context) ([]Parked[In], error) {
+	var all []Parked[In]
+	for next := uint64(1); ; next++ {
+		msg, err := p.stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(p.subject("parked")))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return all, nil
+		}
+		if err != nil {
+			return all, fmt.Errorf("cluster: %s: parked jobs: %w", p.Function, err)
+		}
+		next = msg.Sequence
+		parked := Parked[In]{Reason: msg.Header.Get("Manyhands-Reason")}
+		if err := p.value(ctx, msg.Header, msg.Data, &parked.Argument); err != nil {
+			parked.Reason += fmt.Sprintf(" (and the argument is lost: %v)", err)
+		}
+		all = append(all, parked)
+	}
+}
+
+// A Blob is data that the broker keeps, to be sent to jobs by reference: each
+// worker that needs it fetches it.
+type Blob struct{ Name string }
+
+type queueKey struct{}
+
+// Put gives data to the broker's object store, until the queue ends.
+func (p *Pool[In, Out]) Put(ctx context.Context, data []byte) (Blob, error) {
+	b := Blob{strings.ToLower(rand.Text())}
+	bucket, err := p.objects(ctx)
+	if err == nil {
+		_, err = bucket.PutBytes(ctx, b.Name, data)
+	}
+	if err != nil {
+		err = fmt.Errorf("cluster: storing %d bytes: %w", len(data), err)
+	}
+	return b, err
+}
+
+// Bytes fetches the data. The context is that of a job, of the queue that the
+// blob was given to.
+func (b Blob) Bytes(ctx context.Context) ([]byte, error) {
+	q, ok := ctx.Value(queueKey{}).(*queue)
+	if !ok {
+		return nil, errors.New("cluster: a blob is fetched by a job, with the job's context")
+	}
+	return q.object(ctx, b.Name)
+}

@@ -1,0 +1,119 @@
+package brokerd_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"manyhands/internal/brokerd"
+)
+
+func start(t *testing.T, kind string) string {
+	t.Helper()
+	b, err := brokerd.Start(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Stop)
+	return b.URL
+}
+
+func TestNATS(t *testing.T) {
+	address := start(t, "nats")
+	nc, err := nats.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err == nil {
+		_, err = js.AccountInfo(t.Context())
+	}
+	if err != nil {
+		t.Error("JetStream:", err)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nats.Connect("nats://" + u.Host); err == nil {
+		t.Error("it asks for no password")
+	}
+}
+
+// TestRedis speaks Redis's protocol, in which a line is a command.
+func TestRedis(t *testing.T) {
+	u, err := url.Parse(start(t, "redis"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	password, _ := u.User.Password()
+	replies := bufio.NewReader(conn)
+	for _, step := range [][2]string{
+		{"SET k v", "-NOAUTH"}, {"AUTH " + password, "+OK"}, {"SET k v PX 300", "+OK"}, {"EXISTS k", ":1"},
+	} {
+		fmt.Fprint(conn, array(step[0]))
+		if reply, err := replies.ReadString('\n'); err != nil || !strings.HasPrefix(reply, step[1]) {
+			t.Errorf("%s: %q, %v", step[0], reply, err)
+		}
+	}
+	for reply := ""; reply != ":0\r\n"; { // until the key expires
+		fmt.Fprint(conn, array("EXISTS k"))
+		if reply, err = replies.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// array is a command in Redis's protocol.
+func array(command string) string {
+	words := strings.Fields(command)
+	text := fmt.Sprintf("*%d\r\n", len(words))
+	for _, word := range words {
+		text += fmt.Sprintf("$%d\r\n%s\r\n", len(word), word)
+	}
+	return text
+}
+
+func TestNoSuchBroker(t *testing.T) {
+	if _, err := brokerd.Start("rabbit"); err == nil || !strings.Contains(err.Error(), "rabbit") {
+		t.Error("the error is", err)
+	}
+}
+
+func TestAwait(t *testing.T) {
+	cat := exec.Command("cat")
+	stdin, err := cat.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cat.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := brokerd.Await(ctx, cat.Process.Pid); err != nil { // by the context
+		t.Error(err)
+	}
+	stdin.Close()
+	if err := brokerd.Await(t.Context(), cat.Process.Pid); err != nil { // by the end, even before it is waited for
+		t.Error(err)
+	}
+	cat.Wait()
+	if err := brokerd.Await(t.Context(), cat.Process.Pid); err != nil {
+		t.Error("a process that is gone:", err)
+	}
+}
