@@ -112,6 +112,7 @@ func (v *buildCommand) Run(ctx context.Context, c *course.Course) error {
 type siteCommand struct {
 	Out   string `help:"Folder to write." default:"site" type:"path"`
 	Base  string `help:"Address under which the pages will be published."`
+	Edit  string `help:"Address under which the course's files are edited; each lesson's page leads there."`
 	Serve bool   `help:"Serve the pages on 127.0.0.1 and render again when a notebook changes."`
 	Port  int    `help:"Port to serve on; 0 takes a free one." default:"0"`
 	// The course's own notebooks may run scripts in a page; nobody else's.
@@ -155,7 +156,7 @@ func (v *siteCommand) render(ctx context.Context, c *course.Course, cache *site.
 	defer bars.Wait()
 	var pages *progress.Task
 	err := site.Render(ctx, c, v.Out, site.Options{
-		Base: v.Base, From: v.Untrusted, Untrusted: v.Untrusted != "", Cache: cache,
+		Base: v.Base, Edit: v.Edit, From: v.Untrusted, Untrusted: v.Untrusted != "", Cache: cache,
 		OnPage: func(done, total int, name string) {
 			if pages == nil {
 				pages = bars.Task("pages", total)

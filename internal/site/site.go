@@ -41,6 +41,10 @@ type Options struct {
 	// "https://school.example/go/"; it goes into each page's canonical link.
 	// Empty: none; the pages work anywhere all the same.
 	Base string
+	// Edit is the address under which the course's files are edited, such as
+	// "https://github.com/school/go/edit/main/": each page leads there. Empty:
+	// the pages name the file.
+	Edit string
 	// From is a folder of notebooks, any .ipynb, to render instead of the
 	// course's; they have to be Untrusted. Empty: the course's.
 	From string

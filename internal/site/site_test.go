@@ -559,6 +559,14 @@ func TestCanonicalLinks(t *testing.T) {
 	}
 }
 
+func TestEditLinks(t *testing.T) {
+	out := render(t, sampleCourse(t), site.Options{Edit: "https://forge.example/edit/main"})
+	if want := `<a href="https://forge.example/edit/main/lessons/02-threads.md">`; !strings.Contains(readFile(t, out, "02-threads.html"), want) {
+		t.Errorf("02-threads.html has no link %s", want)
+	}
+	wantError(t, site.Render(t.Context(), sampleCourse(t), t.TempDir(), site.Options{Edit: "forge"}), `edit "forge"`)
+}
+
 func TestProgressCountsEveryPage(t *testing.T) {
 	var calls []int
 	render(t, sampleCourse(t), site.Options{OnPage: func(done, total int, name string) {

@@ -37,6 +37,7 @@ type page struct {
 	Untrusted  bool
 	Notebook   string        // the address of the notebook
 	Source     string        // the path of what the page is written in; empty: not the course's
+	Edit       string        // where that is edited; empty: not known
 	Measured   []measured    // edition: all lessons
 	Guide      bool          // there is an authors' guide
 	Front      *figure       // front page: a recorded timeline
@@ -118,14 +119,34 @@ func duration(minutes int) string {
 	return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
 }
 
+// folderAt returns the address of a folder with a slash at its end, empty if
+// none is given. The option is what the error names.
+func folderAt(option, address string) (string, error) {
+	if address == "" {
+		return "", nil
+	}
+	folder, err := url.Parse(strings.TrimSuffix(address, "/") + "/")
+	if err != nil || folder.Scheme == "" || folder.Host == "" {
+		return "", fmt.Errorf("%s %q is not an address such as https://school.example/go/", option, address)
+	}
+	return folder.String(), nil
+}
+
 // execute writes one page of the site.
 func (s *site) execute(template, name string, p page) error {
-	if s.opt.Base != "" {
-		base, err := url.Parse(strings.TrimSuffix(s.opt.Base, "/") + "/")
-		if err != nil || base.Scheme == "" || base.Host == "" {
-			return fmt.Errorf("base %q is not an address such as https://school.example/go/", s.opt.Base)
-		}
-		p.Canonical = base.String() + strings.TrimSuffix(name, "index.html")
+	base, err := folderAt("base", s.opt.Base)
+	if err != nil {
+		return err
+	}
+	edit, err := folderAt("edit", s.opt.Edit)
+	if err != nil {
+		return err
+	}
+	if base != "" {
+		p.Canonical = base + strings.TrimSuffix(name, "index.html")
+	}
+	if edit != "" && p.Source != "" {
+		p.Edit = edit + p.Source
 	}
 	p.File = name
 	var out bytes.Buffer
