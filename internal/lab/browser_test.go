@@ -83,11 +83,16 @@ func (s *student) open(name string) {
 	s.waitOpen()
 }
 
-// close saves the notebook, closes its tab and ends its kernel.
-func (s *student) close() {
+func (s *student) save() {
 	s.t.Helper()
 	s.menu("File", "docmanager:save")
 	s.Wait(time.Minute, `!document.querySelector(".lm-DockPanel-tabBar .lm-mod-current.jp-mod-dirty")`)
+}
+
+// close saves the notebook, closes its tab and ends its kernel.
+func (s *student) close() {
+	s.t.Helper()
+	s.save()
 	s.menu("File", "filemenu:close-and-cleanup")
 	s.Do(chromedp.Click(".jp-Dialog button.jp-mod-accept"))
 	s.Wait(time.Minute, `!document.querySelector(".jp-Notebook")`)
@@ -235,6 +240,11 @@ func TestLessonsInJupyterLab(t *testing.T) {
 		s.runAll()
 		if said := s.unexpected(nb); said != "" {
 			t.Errorf("%s: a cell failed:\n%s", name, said)
+		}
+		s.save()
+		nb, err = notebook.Read(s.course.Path("work", name)) // how many charts there are may depend on what was measured
+		if err != nil || charts(nb) == 0 {
+			t.Fatalf("%s as saved: %d charts, error %v", name, charts(nb), err)
 		}
 		s.lookAtCharts(charts(nb), live, name)
 		s.close()

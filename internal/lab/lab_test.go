@@ -54,12 +54,12 @@ func newCourse(t *testing.T) *course.Course {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(repo.Path(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, c.Path(name), string(text))
+	files, err := filepath.Glob(repo.Path("*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(files, repo.Path("go.mod"), repo.Path("go.sum")) {
+		write(t, c.Path(filepath.Base(path)), read(t, path))
 	}
 	write(t, c.Path("notebooks", "00-welcome.ipynb"), emptyNotebook)
 	return c
