@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"manyhands/helpers/ledger"
+	"manyhands/internal/testparts"
 )
 
 // TestMain lets the test binary play the writers of other processes, and a cell
