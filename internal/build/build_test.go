@@ -118,6 +118,47 @@ func TestOnlyWhatChangedIsBuilt(t *testing.T) {
 	}
 }
 
+// TestText mends a sentence: what the cell printed stays. Code that changed is
+// refused, and nothing is written.
+func TestText(t *testing.T) {
+	now := cell(`fmt.Println(time.Now().UnixNano())`)
+	c := classroom(t, map[string]string{"00-first": "# First\n" + now})
+	if _, err := run(t, c, build.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	printed := outputs(t, c, "00-first")
+	text := func() error { return build.Text(c, build.Options{Out: t.Output()}) }
+
+	write(t, c, "00-first", "# First, said better\n\nAnd more of it.\n"+now)
+	if err := text(); err != nil {
+		t.Fatal(err)
+	}
+	nb, err := notebook.Read(c.Path("notebooks", "00-first.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lesson.Read(c.Path("lessons", "00-first.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Matches(nb); err != nil {
+		t.Error(err)
+	}
+	if outputs(t, c, "00-first") != printed || nb.Metadata["manyhands"].(map[string]any)["edition"] == nil {
+		t.Error("what the cell printed, or when, was lost")
+	}
+
+	for name, code := range map[string]string{"other code": cell(`fmt.Println("now")`), "less code": "", "more code": now + now} {
+		write(t, c, "00-first", "# First, again\n"+code)
+		if err := text(); err == nil || !strings.Contains(err.Error(), "go run . build 00-first") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if after, err := os.ReadFile(c.Path("notebooks", "00-first.ipynb")); err != nil || bytes.Contains(after, []byte("again")) {
+		t.Error("the notebook was changed all the same:", err)
+	}
+}
+
 func TestAFailingCellIsNamedAndNothingElseSuffers(t *testing.T) {
 	good := "# Good\n" + cell(`fmt.Println("fine")`)
 	c := classroom(t, map[string]string{"00-good": good, "01-bad": good})
