@@ -113,8 +113,9 @@ func (q *Question) Speed(name string, points int, what string, check func(*T)) {
 
 // T is what a check reports to.
 type T struct {
-	ctx context.Context
-	pkg string // import path of the code under check, with a dot behind
+	test *testing.T
+	ctx  context.Context
+	pkg  string // import path of the code under check, with a dot behind
 
 	mu       sync.Mutex
 	messages []string // what is missing; guarded by mu
@@ -126,25 +127,9 @@ type T struct {
 func run(t *testing.T, limit time.Duration, check func(*T)) []string {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	c := &T{ctx: ctx, pkg: packageOf(check)}
+	c := &T{test: t, ctx: ctx, pkg: packageOf(check)}
 	done := make(chan any, 1)
-	go func() {
-		finished := false
-		defer func() {
-			cause := recover()
-			switch {
-			case cause == fatal:
-				cause = nil
-			case cause != nil:
-				cause = fmt.Sprintf("panic: %v%s", cause, panicked(c.pkg))
-			case !finished:
-				cause = "your code ended the goroutine that called it (runtime.Goexit)"
-			}
-			done <- cause
-		}()
-		check(c)
-		finished = true
-	}()
+	go c.guard(func() { check(c) }, func(cause any) { done <- cause })
 	select {
 	case cause := <-done:
 		if cause != nil {
@@ -160,6 +145,26 @@ func run(t *testing.T, limit time.Duration, check func(*T)) []string {
 		t.Fail()
 	}
 	return c.messages
+}
+
+// guard calls check and then end, with the reason, in words, if check did not come
+// to its end: nil if it did, or if it ended by Fatalf.
+func (t *T) guard(check func(), end func(cause any)) {
+	finished := false
+	defer func() {
+		cause := recover()
+		switch {
+		case cause == fatal:
+			cause = nil
+		case cause != nil:
+			cause = fmt.Sprintf("panic: %v%s", cause, panicked(t.pkg))
+		case !finished:
+			cause = "your code ended the goroutine that called it (runtime.Goexit)"
+		}
+		end(cause)
+	}()
+	check()
+	finished = true
 }
 
 // most is the number of messages that are kept of one criterion: the first say

@@ -1,6 +1,7 @@
 package practical_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,26 +27,18 @@ func (n *notes) End(criterion string, passed bool, messages []string) {
 	n.passed[name], n.messages[name] = passed, messages
 }
 
-// work is what a student may have written, by the name of the mistake; what is
-// left running comes last.
-var work = []struct {
-	name  string
-	check func(t *practical.T)
-}{
-	{"right", func(t *practical.T) {}},
-	{"wrong", func(t *practical.T) { t.Errorf("%d is missing", 1); t.Errorf("%d is missing", 2) }},
-	{"fatal", func(t *practical.T) { t.Fatalf("nothing is there"); t.Errorf("not reached") }},
-	{"panics", func(t *practical.T) { t.Errorf("%d", divide(1, 0)) }},
-	{"exits", func(t *practical.T) { runtime.Goexit() }},
-	{"heeds", func(t *practical.T) { <-t.Context().Done(); t.Errorf("it took too long") }},
-	{"many", func(t *practical.T) { many(t) }},
-	{"serial", func(t *practical.T) { t.SpeedUp(1.5, doze, doze) }},
-	{"faster", func(t *practical.T) { t.SpeedUp(1.5, func() { doze(); doze() }, doze) }},
-	{"skipped", func(t *practical.T) { t.Errorf("it ran") }},
-	{"tidy", func(t *practical.T) { tidy(); t.Leaks() }},
-	{"leaks", func(t *practical.T) { leak(); t.Leaks() }},
-	{"hangs", func(t *practical.T) { <-make(chan int) }},
+// anHour reports an error when an hour in a bubble is not one.
+func anHour(t *practical.T) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	<-ctx.Done()
+	if passed := time.Since(began); passed != time.Hour {
+		t.Errorf("%v passed", passed)
+	}
 }
+
+func stuck() { make(chan int) <- 1 }
 
 func many(t *practical.T) {
 	for i := range 100 {
@@ -57,9 +50,7 @@ func divide(a, b int) int { return a / b }
 
 func doze() { time.Sleep(5 * time.Millisecond) }
 
-var forever = make(chan int)
-
-func leak() { go func() { <-forever }() }
+func leak() { go func() { <-make(chan int) }() }
 
 func tidy() { go time.Sleep(20 * time.Millisecond) }
 
@@ -78,6 +69,34 @@ func TestCriteria(t *testing.T) {
 		}
 		return
 	}
+	// What a student may have written, by the name of the mistake; what is left
+	// running comes last.
+	work := []struct {
+		name  string
+		check func(t *practical.T)
+	}{
+		{"right", func(t *practical.T) {}},
+		{"wrong", func(t *practical.T) { t.Errorf("%d is missing", 1); t.Errorf("%d is missing", 2) }},
+		{"fatal", func(t *practical.T) { t.Fatalf("nothing is there"); t.Errorf("not reached") }},
+		{"panics", func(t *practical.T) { t.Errorf("%d", divide(1, 0)) }},
+		{"exits", func(t *practical.T) { runtime.Goexit() }},
+		{"heeds", func(t *practical.T) { <-t.Context().Done(); t.Errorf("it took too long") }},
+		{"many", func(t *practical.T) { many(t) }},
+		{"serial", func(t *practical.T) { t.SpeedUp(1.5, doze, doze) }},
+		{"faster", func(t *practical.T) { t.SpeedUp(1.5, func() { doze(); doze() }, doze) }},
+		{"skipped", func(t *practical.T) { t.Errorf("it ran") }},
+		{"hour", func(t *practical.T) { t.Bubble(func() { anHour(t) }) }},
+		{"bubble panics", func(t *practical.T) { t.Bubble(func() { divide(1, 0) }) }},
+		{"bubble exits", func(t *practical.T) { t.Bubble(runtime.Goexit) }},
+		{"tidy", func(t *practical.T) { tidy(); t.Leaks() }},
+		{"bubble tidy", func(t *practical.T) { t.Bubble(func() { tidy(); t.Leaks() }) }},
+		{"leaks", func(t *practical.T) { leak(); t.Leaks() }},
+		{"bubble leaks", func(t *practical.T) { t.Bubble(func() { leak(); t.Leaks() }) }},
+		{"bubble left", func(t *practical.T) { t.Bubble(leak) }},
+		{"bubble fatal", func(t *practical.T) { t.Bubble(func() { leak(); t.Fatalf("gone") }); t.Errorf("not reached") }},
+		{"bubble stuck", func(t *practical.T) { t.Bubble(stuck); t.Errorf("not reached") }},
+		{"hangs", func(t *practical.T) { <-make(chan int) }},
+	}
 	n := &notes{messages: map[string][]string{}, passed: map[string]bool{}, skip: "skipped"}
 	practical.SetJudge(n)
 	q := practical.Check(t)
@@ -86,16 +105,21 @@ func TestCriteria(t *testing.T) {
 	}
 	bad := false
 	for name, want := range map[string]string{
-		"right": "", "tidy": "", "faster": "",
-		"wrong":  "1 is missing|2 is missing",
-		"fatal":  "nothing is there",
-		"panics": "panic: runtime error: integer divide by zero, in divide",
-		"exits":  "your code ended the goroutine that called it (runtime.Goexit)",
-		"hangs":  "*not done after 1s: something waits for what never comes, or loops without end",
-		"heeds":  "it took too long",
-		"many":   "error 0|error 1|error 2|error 3|error 4",
-		"leaks":  "1 of your goroutines still run after your function has returned\nchan receive in leak.func1",
-		"serial": "* times as fast as one after the other, where at least 1.5 times is possible",
+		"right": "", "tidy": "", "faster": "", "hour": "", "bubble tidy": "", "bubble left": "",
+		"bubble fatal":  "gone",
+		"bubble panics": "panic: runtime error: integer divide by zero, in divide",
+		"bubble exits":  "your code ended the goroutine that called it (runtime.Goexit)",
+		"bubble leaks":  "*2 of your goroutines still run after your function has returned",
+		"bubble stuck":  "*everything waits for what never comes",
+		"wrong":         "1 is missing|2 is missing",
+		"fatal":         "nothing is there",
+		"panics":        "panic: runtime error: integer divide by zero, in divide",
+		"exits":         "your code ended the goroutine that called it (runtime.Goexit)",
+		"hangs":         "*not done after 1s: something waits for what never comes, or loops without end",
+		"heeds":         "it took too long",
+		"many":          "error 0|error 1|error 2|error 3|error 4",
+		"leaks":         "1 of your goroutines still run after your function has returned\nchan receive in leak.func1",
+		"serial":        "* times as fast as one after the other, where at least 1.5 times is possible",
 	} {
 		have := strings.Join(n.messages[name], "|")
 		part, inside := strings.CutPrefix(want, "*")

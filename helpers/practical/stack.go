@@ -65,7 +65,8 @@ func running(pkg string) []string {
 		if at := studentsFrame(stack, pkg); at != "" {
 			_, state, _ := strings.Cut(stack, "[")
 			state, _, _ = strings.Cut(state, "]")
-			state, _, _ = strings.Cut(state, ",") // how long it has been so
+			state, _, _ = strings.Cut(state, ",")          // how long it has been so
+			state, _, _ = strings.Cut(state, " (durable)") // in a bubble
 			found = append(found, state+" "+at)
 		}
 	}
