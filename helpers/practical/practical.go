@@ -201,16 +201,16 @@ func (t *T) Context() context.Context { return t.ctx }
 // still there: it waits up to half a second for those that are about to end.
 // Goroutines of the check itself must have ended.
 func (t *T) Leaks() {
-	deadline := time.Now().Add(500 * time.Millisecond)
-	for {
+	const patience = 500 * time.Millisecond
+	for waited, pause := time.Duration(0), time.Millisecond; ; waited, pause = waited+pause, 2*pause {
 		left := running(t.pkg)
 		if len(left) == 0 {
 			return
 		}
-		if time.Now().After(deadline) {
+		if waited >= patience {
 			t.Errorf("%d of your goroutines still run after your function has returned%s", len(left), list(left))
 			return
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(pause) // ever longer, as looking stops the whole program
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,6 +54,43 @@ func doze() { time.Sleep(5 * time.Millisecond) }
 
 func leak() { go func() { <-make(chan int) }() }
 
+// meets sees that calls wait at a lock, at a channel, and no longer.
+func meets(t *practical.T) {
+	var mu sync.Mutex
+	gate := make(chan bool)
+	mu.Lock()
+	locked := t.Go(func() { mu.Lock(); mu.Unlock() })
+	slow := t.Go(func() { time.Sleep(20 * time.Millisecond); <-gate })
+	if !locked.Waits() || !slow.Waits() {
+		t.Errorf("they do not wait")
+	}
+	sent := t.Go(func() { time.Sleep(300 * time.Millisecond); gate <- true }) // longer than being stuck takes
+	if !slow.Returns() || !sent.Returns() || sent.Waits() {
+		t.Errorf("they do not return")
+	}
+	mu.Unlock()
+	if locked.Waits() && !locked.Returns() {
+		t.Errorf("it is still locked")
+	}
+}
+
+// polls sees that a call which asks again and again counts as one that waits.
+func polls(t *practical.T) {
+	var end atomic.Bool
+	call := t.Go(func() {
+		for !end.Load() {
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
+	if !call.Waits() {
+		t.Errorf("it does not wait")
+	}
+	end.Store(true)
+	if !call.Returns() {
+		t.Errorf("it does not return")
+	}
+}
+
 func tidy() { go time.Sleep(20 * time.Millisecond) }
 
 // TestCriteria runs the criteria in a program of their own, as half of them have
@@ -94,6 +133,10 @@ func TestCriteria(t *testing.T) {
 		{"bubble leaks", func(t *practical.T) { t.Bubble(func() { leak(); t.Leaks() }) }},
 		{"bubble left", func(t *practical.T) { t.Bubble(leak) }},
 		{"bubble fatal", func(t *practical.T) { t.Bubble(func() { leak(); t.Fatalf("gone") }); t.Errorf("not reached") }},
+		{"meets", func(t *practical.T) { meets(t) }},
+		{"polls", func(t *practical.T) { polls(t) }},
+		{"call panics", func(t *practical.T) { t.Go(func() { divide(1, 0) }).Returns() }},
+		{"call stuck", func(t *practical.T) { t.Ends("stuck()", stuck) }},
 		{"bubble stuck", func(t *practical.T) { t.Bubble(stuck); t.Errorf("not reached") }},
 		{"hangs", func(t *practical.T) { <-make(chan int) }},
 	}
@@ -105,12 +148,14 @@ func TestCriteria(t *testing.T) {
 	}
 	bad := false
 	for name, want := range map[string]string{
-		"right": "", "tidy": "", "faster": "", "hour": "", "bubble tidy": "", "bubble left": "",
+		"right": "", "tidy": "", "faster": "", "hour": "", "meets": "", "polls": "", "bubble tidy": "", "bubble left": "",
 		"bubble fatal":  "gone",
 		"bubble panics": "panic: runtime error: integer divide by zero, in divide",
 		"bubble exits":  "your code ended the goroutine that called it (runtime.Goexit)",
 		"bubble leaks":  "*2 of your goroutines still run after your function has returned",
 		"bubble stuck":  "*everything waits for what never comes",
+		"call panics":   "panic: runtime error: integer divide by zero, in divide",
+		"call stuck":    "*stuck() does not return: it waits for what never comes",
 		"wrong":         "1 is missing|2 is missing",
 		"fatal":         "nothing is there",
 		"panics":        "panic: runtime error: integer divide by zero, in divide",

@@ -57,11 +57,8 @@ func panicked(pkg string) string {
 // running describes each goroutine but the caller's that runs code of the
 // student's: what it does, and where.
 func running(pkg string) []string {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	_, others, _ := strings.Cut(string(stacks), "\n\n") // the caller's is the first
 	var found []string
-	for stack := range strings.SplitSeq(others, "\n\n") {
+	for _, stack := range stacks() {
 		if at := studentsFrame(stack, pkg); at != "" {
 			_, state, _ := strings.Cut(stack, "[")
 			state, _, _ = strings.Cut(state, "]")
@@ -71,6 +68,13 @@ func running(pkg string) []string {
 		}
 	}
 	return found
+}
+
+// stacks returns the stack of each goroutine but the caller's, all of one moment.
+func stacks() []string {
+	text := make([]byte, 1<<20)
+	text = text[:runtime.Stack(text, true)]
+	return strings.Split(string(text), "\n\n")[1:] // the caller's is the first
 }
 
 // studentsFrame returns the innermost place of the student's code in a
