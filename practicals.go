@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
 	"manyhands/internal/course"
 	"manyhands/internal/grade"
 	"manyhands/internal/notebook"
@@ -16,7 +18,7 @@ import (
 
 type releaseCommand struct {
 	Out      string `help:"Folder to write; notebooks/practicals if none is named." type:"path"`
-	Class    int    `help:"Invent a class of so many students as well, in testdata/class, to try the grader on." placeholder:"N"`
+	Class    int    `help:"How many students to invent, whose submissions go to testdata/class, to try the grader on." default:"30" placeholder:"N"`
 	Nbgrader string `help:"Write what nbgrader's source folder takes to this folder as well: with the hidden checks." type:"path"`
 }
 
@@ -40,11 +42,35 @@ func (v *releaseCommand) Run(c *course.Course) error {
 		}
 		fmt.Println(path)
 	}
-	for i := range v.Class {
-		student := fmt.Sprintf("student%03d", i)
-		if err := write(all[0].Sample(i), c.Path("testdata", "class", student, all[0].Name+".ipynb")); err != nil {
+	return invent(c.Path("testdata", "class"), v.Class, all[0])
+}
+
+// invent writes the submissions of an invented class, in place of the one before.
+func invent(dir string, students int, p *practical.Practical) error {
+	before, err := filepath.Glob(filepath.Join(dir, "student[0-9][0-9][0-9]*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range before {
+		if err := os.RemoveAll(path); err != nil {
 			return err
 		}
+	}
+	for i := range students {
+		data, err := p.HandedIn(i)
+		if err != nil {
+			return err
+		}
+		folder := filepath.Join(dir, fmt.Sprintf("student%03d", i))
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("make the folder of a submission: %w", err)
+		}
+		if err := renameio.WriteFile(filepath.Join(folder, p.Name+".ipynb"), data, 0o644); err != nil {
+			return fmt.Errorf("write a submission: %w", err)
+		}
+	}
+	if students > 0 {
+		fmt.Printf("%s: an invented class of %d, to try grade on\n", dir, students)
 	}
 	return nil
 }
@@ -115,8 +141,14 @@ func (v *checkCommand) Run(ctx context.Context, c *course.Course) error {
 
 type gradeCommand struct {
 	gradingFlags
-	Dir string `arg:"" help:"Folder with a folder or a notebook for each student, or one notebook." type:"existingpath"`
-	Out string `help:"Folder for grades and feedback." default:"grades" type:"path"`
+	Dir     string `arg:"" help:"Folder with a folder or a notebook for each student, or one notebook." type:"existingpath"`
+	Out     string `help:"Folder for grades and feedback." default:"grades" type:"path"`
+	Workers string `help:"Let graders on other machines do it (there: manyhands grader URL), through the NATS server at this URL." placeholder:"URL"`
+}
+
+func (*gradeCommand) Help() string {
+	return "Stopped, it goes on from there the next time: nobody is graded twice. Points for written answers go into written.csv, " +
+		"in the folder for grades, before another run. See grader --help for a class that is too large for one machine."
 }
 
 func (v *gradeCommand) Run(ctx context.Context, c *course.Course) error {
@@ -124,15 +156,29 @@ func (v *gradeCommand) Run(ctx context.Context, c *course.Course) error {
 	if err != nil {
 		return err
 	}
-	g, err := v.grader(ctx, c, submissions, grade.Options{})
+	g, err := v.grader(ctx, c, submissions, grade.Options{Workers: v.Workers})
 	if err != nil {
 		return err
 	}
-	results, err := g.Class(ctx, submissions, v.Out, os.Stderr)
-	if err != nil {
+	if err := g.Class(ctx, submissions, v.Out, os.Stderr); err != nil {
 		return err
 	}
 	fmt.Printf("%d graded: grades.csv, grades.json, written.csv to mark in, moodle.csv, canvas.csv and feedback/ are in %s\n",
-		len(results), v.Out)
+		len(submissions), v.Out)
 	return nil
+}
+
+type graderCommand struct {
+	URL         string `arg:"" help:"The NATS server's, with JetStream: nats://user:password@host:4222"`
+	Unsandboxed bool   `help:"Run the code without bubblewrap: it can do to this machine whatever you can."`
+}
+
+func (*graderCommand) Help() string {
+	return "Start it on each machine that shall help, from the same state of the course, then grade on one: " +
+		"manyhands grade FOLDER --workers URL. A submission whose grader falls silent goes to another. The server is a nats-server -js that " +
+		"all machines reach; to try it on one machine, manyhands broker nats runs one and prints its URL."
+}
+
+func (v *graderCommand) Run(ctx context.Context, c *course.Course) error {
+	return grade.Serve(ctx, c, v.URL, v.Unsandboxed, os.Stderr)
 }

@@ -12,11 +12,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
+	"manyhands/internal/practical"
 	"manyhands/internal/progress"
 )
 
@@ -36,38 +37,45 @@ type Result struct {
 }
 
 // Class grades submissions, several at once, shows its progress on w, and writes
-// to the folder out what [Write] describes. What is graded there already is not
-// graded again, so that a stopped run goes on where it was: a grade depends on
-// the submission, the practical and the options only.
-func (g *Grader) Class(ctx context.Context, submissions []Submission, out string, w io.Writer) ([]*Result, error) {
+// to the folder out what [Grader.write] describes. What is graded there already is
+// not graded again, so that a stopped run goes on where it was: a grade depends on
+// the submission, the practical and the options only. It keeps no results in
+// memory, however large the class is.
+func (g *Grader) Class(ctx context.Context, submissions []Submission, out string, w io.Writer) error {
 	for _, dir := range []string{"results", "feedback"} {
 		if err := os.MkdirAll(filepath.Join(out, dir), 0o755); err != nil {
-			return nil, fmt.Errorf("make the folder for grades: %w", err)
+			return fmt.Errorf("make the folder for grades: %w", err)
 		}
 	}
 	marked, err := readMarks(filepath.Join(out, writtenFile))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bars := progress.New(w)
 	defer bars.Wait()
+	grade, limit := g.Grade, atOnce()
+	if g.opt.Workers != "" {
+		r, err := g.remote(ctx, bars)
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		grade, limit = r.grade, remoteAtOnce
+	}
 	task := bars.Task("grading", len(submissions))
-	results := make([]*Result, len(submissions))
-	var again sync.Map // indices of what was graded before
-	// Twice as many as cores, as half of the time a program under check waits.
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(2 * runtime.NumCPU())
-	for i, s := range submissions {
+	var known atomic.Int32
+	group, grading := errgroup.WithContext(ctx)
+	group.SetLimit(limit)
+	for _, s := range submissions {
 		group.Go(func() error {
-			r, known, err := g.student(ctx, s, filepath.Join(out, "results", s.Student+".json"))
+			r, before, err := g.student(grading, s, grade, out)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.Student, err)
 			}
-			if known {
-				again.Store(i, true)
+			if before {
+				known.Add(1)
 			}
 			r.mark(marked[s.Student])
-			results[i] = r
 			task.Step(s.Student)
 			return g.writeFeedback(out, r)
 		})
@@ -75,34 +83,40 @@ func (g *Grader) Class(ctx context.Context, submissions []Submission, out string
 	err = group.Wait()
 	task.Done(err)
 	if err != nil {
-		return nil, fmt.Errorf("%w; what is graded is kept, and another run goes on from there", err)
+		return fmt.Errorf("%w; what is graded is kept, and another run goes on from there", err)
 	}
-	n := 0
-	again.Range(func(_, _ any) bool { n++; return true })
-	if n > 0 {
+	if n := known.Load(); n > 0 {
 		bars.Printf("%d of %d were graded before and have not changed", n, len(submissions))
 	}
-	return results, g.write(out, results)
+	return g.write(out, func(yield func(*Result, error) bool) {
+		for _, s := range submissions {
+			r, err := readResult(out, s.Student)
+			if err == nil {
+				r.mark(marked[s.Student])
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	})
 }
 
-// student grades one submission, unless its result is in the file path already.
-func (g *Grader) student(ctx context.Context, s Submission, path string) (r *Result, known bool, err error) {
+// atOnce is how many submissions are graded at once here: twice as many as cores,
+// as half of the time a program under check waits.
+func atOnce() int { return 2 * runtime.NumCPU() }
+
+// student grades one submission, unless its result is in the folder out already.
+func (g *Grader) student(ctx context.Context, s Submission, grade grading, out string) (r *Result, before bool, err error) {
 	in, err := s.read(g.Practical)
 	if err != nil {
 		return nil, false, err
 	}
-	key, err := g.key(in)
-	if err != nil {
-		return nil, false, err
-	}
-	if data, err := os.ReadFile(path); err == nil {
-		r := &Result{}
-		if json.Unmarshal(data, r) == nil && r.Key == key && r.Student == s.Student {
-			return r, true, nil
-		}
+	key := g.key(in)
+	if r, err := readResult(out, s.Student); err == nil && r.Key == key && r.Student == s.Student {
+		return r, true, nil
 	}
 	r = &Result{Student: s.Student, Practical: g.Practical.Name, Worth: g.Practical.Sum(), Notes: in.notes, Key: key}
-	if r.Questions, err = g.Grade(ctx, in.answers); err != nil {
+	if r.Questions, err = grade(ctx, in.answers); err != nil {
 		return nil, false, err
 	}
 	for _, q := range r.Questions {
@@ -112,19 +126,41 @@ func (g *Grader) student(ctx context.Context, s Submission, path string) (r *Res
 	if err != nil {
 		return nil, false, err
 	}
-	return r, false, renameio.WriteFile(path, append(data, '\n'), 0o644)
+	return r, false, renameio.WriteFile(resultFile(out, s.Student), append(data, '\n'), 0o644)
 }
 
-// key hashes all that a grade depends on.
-func (g *Grader) key(in *handedIn) (string, error) {
-	source, err := os.ReadFile(g.Practical.Path)
+// A grading grades the answers of one student, as [Grader.Grade] does.
+type grading func(ctx context.Context, answers map[string]string) ([]*Graded, error)
+
+func resultFile(out, student string) string { return filepath.Join(out, "results", student+".json") }
+
+// readResult reads the result of a student, without what people have marked.
+func readResult(out, student string) (*Result, error) {
+	data, err := os.ReadFile(resultFile(out, student))
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{}
+	return r, json.Unmarshal(data, r)
+}
+
+// version names what a grade depends on, but for the submission and the options.
+func version(p *practical.Practical) (string, error) {
+	source, err := os.ReadFile(p.Path)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, edition, runtime.Version(), g.opt.Limit, g.opt.Seeds, in.hash, strings.Join(in.notes, "\n"))
+	fmt.Fprintln(h, edition, runtime.Version())
 	h.Write(source)
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// key hashes all that a grade depends on.
+func (g *Grader) key(in *handedIn) string {
+	h := sha256.New()
+	fmt.Fprintln(h, g.version, g.opt.Limit, g.opt.Seeds, in.hash, strings.Join(in.notes, "\n"))
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // mark gives the points of people to written answers.

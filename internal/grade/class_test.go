@@ -118,7 +118,7 @@ func TestClass(t *testing.T) {
 	}
 	out := t.TempDir()
 	var said bytes.Buffer
-	if _, err := g.Class(t.Context(), submissions, out, &said); err != nil {
+	if err := g.Class(t.Context(), submissions, out, &said); err != nil {
 		t.Fatal(err)
 	}
 	grades := rows(t, filepath.Join(out, "grades.csv"))
@@ -178,7 +178,7 @@ func TestClass(t *testing.T) {
 	// Again: nobody is graded twice, and the mark counts.
 	said.Reset()
 	again := first(t, grade.Options{Seeds: []uint64{1}})
-	if _, err := again.Class(t.Context(), submissions, out, &said); err != nil {
+	if err := again.Class(t.Context(), submissions, out, &said); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(said.String(), "9 of 9 were graded before") {
@@ -205,7 +205,7 @@ func TestStoppedClass(t *testing.T) {
 	out := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	_, err = g.Class(ctx, submissions, out, &bytes.Buffer{})
+	err = g.Class(ctx, submissions, out, &bytes.Buffer{})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "another run goes on") {
 		t.Errorf("error %v, want that it was stopped and how to go on", err)
 	}
@@ -238,7 +238,7 @@ func TestEscaped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Class(t.Context(), submissions, out, &bytes.Buffer{}); err != nil {
+	if err := g.Class(t.Context(), submissions, out, &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(filepath.Join(out, "feedback", "eve.html"))

@@ -32,6 +32,7 @@ type Options struct {
 	Unsandboxed bool          // run students' code as any program: only for code that you trust
 	Limit       time.Duration // how long a criterion may take; 0 means DefaultLimit
 	Seeds       []uint64      // of the delays, one run each beside one without; nil means DefaultSeeds
+	Workers     string        // URL of a broker through which classes go to graders on other machines, see Serve
 }
 
 // DefaultLimit is how long a criterion may take: none needs a second by itself,
@@ -48,6 +49,7 @@ type Grader struct {
 	Practical *practical.Practical
 
 	course   *course.Course
+	version  string // see there
 	sandbox  *sandbox
 	opt      Options
 	around   map[string]*surroundings // of a question, by its id
@@ -61,6 +63,7 @@ var machine sync.RWMutex
 
 // A verdict is the outcome for one answer, once done is closed.
 type verdict struct {
+	key    string // in Grader.verdicts
 	done   chan struct{}
 	graded *Graded
 	err    error
@@ -100,17 +103,23 @@ func New(ctx context.Context, c *course.Course, p *practical.Practical, opt Opti
 	if opt.Seeds == nil {
 		opt.Seeds = DefaultSeeds
 	}
+	v, err := version(p)
+	if err != nil {
+		return nil, err
+	}
+	g := &Grader{Practical: p, course: c, version: v, opt: opt, around: map[string]*surroundings{}, verdicts: map[string]*verdict{}}
+	if opt.Workers != "" {
+		return g, nil // what it takes is there, not here
+	}
 	if _, err := exec.LookPath("go"); err != nil {
 		return nil, fmt.Errorf("grading compiles, and there is no go command: %w", err)
 	}
 	if !gonb.HasCompiler() {
 		return nil, fmt.Errorf("the race detector needs a C compiler; install gcc (apt-get install gcc libc6-dev)")
 	}
-	s, err := newSandbox(ctx, opt.Unsandboxed)
-	if err != nil {
+	if g.sandbox, err = newSandbox(ctx, opt.Unsandboxed); err != nil {
 		return nil, err
 	}
-	g := &Grader{Practical: p, course: c, sandbox: s, opt: opt, around: map[string]*surroundings{}, verdicts: map[string]*verdict{}}
 	for _, q := range p.Questions {
 		if q.Written {
 			continue
@@ -148,8 +157,7 @@ func (g *Grader) Grade(ctx context.Context, answers map[string]string) ([]*Grade
 	done, err := g.gradeAnew(ctx, mine)
 	for i, q := range g.Practical.Questions {
 		if _, ok := mine[q.ID]; ok {
-			verdicts[i].graded, verdicts[i].err = done[q.ID], err
-			close(verdicts[i].done)
+			g.reach(verdicts[i], done[q.ID], err)
 		}
 	}
 	for i, v := range verdicts {
@@ -173,9 +181,21 @@ func (g *Grader) claim(question, cell string) (v *verdict, first bool) {
 	if v, ok := g.verdicts[key]; ok {
 		return v, false
 	}
-	v = &verdict{done: make(chan struct{})}
+	v = &verdict{key: key, done: make(chan struct{})}
 	g.verdicts[key] = v
 	return v, true
+}
+
+// reach ends the work on a verdict. What failed is forgotten: it may not the next
+// time.
+func (g *Grader) reach(v *verdict, graded *Graded, err error) {
+	v.graded, v.err = graded, err
+	if err != nil {
+		g.mu.Lock()
+		delete(g.verdicts, v.key)
+		g.mu.Unlock()
+	}
+	close(v.done)
 }
 
 // written is what there is to say about an answer in words.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,7 +21,7 @@ import (
 // writtenFile is the table in which people mark written answers.
 const writtenFile = "written.csv"
 
-// write writes the tables of a class:
+// write writes the tables of a class, a result at a time:
 //
 //	grades.csv   a row a student, a column a question, and the sum
 //	grades.json  all that is known
@@ -28,19 +29,51 @@ const writtenFile = "written.csv"
 //	             next run reads it
 //	moodle.csv   for Moodle's import of grades, students known by their username
 //	canvas.csv   for Canvas's import of a gradebook, by their login
-func (g *Grader) write(out string, results []*Result) error {
-	data, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
-		return err
+func (g *Grader) write(out string, results iter.Seq2[*Result, error]) error {
+	list := []struct {
+		name string
+		head [][]string
+		rows func(*Result) [][]string
+		file *renameio.PendingFile
+	}{
+		{name: "grades.csv", head: g.gradesHead(), rows: gradesRows},
+		{name: writtenFile, head: [][]string{{"student", "question", "points", "of", "answer"}}, rows: writtenRows},
+		{name: "moodle.csv", head: g.moodleHead(), rows: moodleRows},
+		{name: "canvas.csv", head: g.canvasHead(), rows: canvasRows},
+		{name: "grades.json"},
 	}
-	for name, data := range map[string][]byte{
-		"grades.json": append(data, '\n'),
-		"grades.csv":  table(g.grades(results)),
-		writtenFile:   table(g.written(results)),
-		"moodle.csv":  table(g.moodle(results)),
-		"canvas.csv":  table(g.canvas(results)),
-	} {
-		if err := renameio.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
+	for i := range list {
+		t := &list[i]
+		var err error
+		if t.file, err = renameio.NewPendingFile(filepath.Join(out, t.name), renameio.WithPermissions(0o644)); err != nil {
+			return fmt.Errorf("write the grades: %w", err)
+		}
+		defer t.file.Cleanup() // does nothing once it is in its place
+		t.file.Write(table(t.head))
+	}
+	between := "["
+	for r, err := range results {
+		if err != nil {
+			return err
+		}
+		for _, t := range list {
+			data := []byte(between)
+			if t.rows != nil {
+				data = table(t.rows(r))
+			} else if one, err := json.MarshalIndent(r, "  ", "  "); err == nil {
+				data = append(append(data, "\n  "...), one...)
+			}
+			if _, err := t.file.Write(data); err != nil {
+				return fmt.Errorf("write the grades: %w", err)
+			}
+		}
+		between = ","
+	}
+	for _, t := range list {
+		if t.rows == nil {
+			t.file.WriteString("\n]\n")
+		}
+		if err := t.file.CloseAtomicallyReplace(); err != nil {
 			return fmt.Errorf("write the grades: %w", err)
 		}
 	}
@@ -64,74 +97,72 @@ func table(rows [][]string) []byte {
 	return b.Bytes()
 }
 
-func (g *Grader) grades(results []*Result) [][]string {
+func (g *Grader) gradesHead() [][]string {
 	head := []string{"student"}
 	for _, q := range g.Practical.Questions {
 		head = append(head, q.ID)
 	}
-	rows := [][]string{append(head, "points", "of", "remarks")}
-	for _, r := range results {
-		row := []string{r.Student}
-		for _, q := range r.Questions {
-			points := strconv.Itoa(q.Points)
-			if q.Written && !q.Marked && q.Answer != "" {
-				points = "" // to be marked
-			}
-			row = append(row, points)
+	return [][]string{append(head, "points", "of", "remarks")}
+}
+
+func gradesRows(r *Result) [][]string {
+	row := []string{r.Student}
+	for _, q := range r.Questions {
+		points := strconv.Itoa(q.Points)
+		if q.Written && !q.Marked && q.Answer != "" {
+			points = "" // to be marked
 		}
-		remarks := strings.Join(r.Notes, "; ")
-		if r.waiting() {
-			remarks = strings.TrimPrefix(remarks+"; written answers are not marked yet", "; ")
+		row = append(row, points)
+	}
+	remarks := strings.Join(r.Notes, "; ")
+	if r.waiting() {
+		remarks = strings.TrimPrefix(remarks+"; written answers are not marked yet", "; ")
+	}
+	return [][]string{append(row, strconv.Itoa(r.Points), strconv.Itoa(r.Worth), remarks)}
+}
+
+func writtenRows(r *Result) [][]string {
+	var rows [][]string
+	for _, q := range r.Questions {
+		if !q.Written || q.Answer == "" {
+			continue
 		}
-		rows = append(rows, append(row, strconv.Itoa(r.Points), strconv.Itoa(r.Worth), remarks))
+		points := ""
+		if q.Marked {
+			points = strconv.Itoa(q.Points)
+		}
+		rows = append(rows, []string{r.Student, q.ID, points, strconv.Itoa(q.Worth), q.Answer})
 	}
 	return rows
 }
 
-func (g *Grader) written(results []*Result) [][]string {
-	rows := [][]string{{"student", "question", "points", "of", "answer"}}
-	for _, r := range results {
-		for _, q := range r.Questions {
-			if !q.Written || q.Answer == "" {
-				continue
-			}
-			points := ""
-			if q.Marked {
-				points = strconv.Itoa(q.Points)
-			}
-			rows = append(rows, []string{r.Student, q.ID, points, strconv.Itoa(q.Worth), q.Answer})
-		}
-	}
-	return rows
-}
-
-// moodle's columns are mapped to its fields when they are imported:
+// Moodle's columns are mapped to its fields when they are imported:
 // https://docs.moodle.org/en/Grade_import
-func (g *Grader) moodle(results []*Result) [][]string {
-	rows := [][]string{{"username", g.Practical.Title, "feedback"}}
-	for _, r := range results {
-		var lost []string
-		for _, q := range r.Questions {
-			if q.Points < q.Worth {
-				lost = append(lost, fmt.Sprintf("%s: %d of %d", q.Title, q.Points, q.Worth))
-			}
-		}
-		rows = append(rows, []string{r.Student, strconv.Itoa(r.Points), strings.Join(lost, "; ")})
-	}
-	return rows
+func (g *Grader) moodleHead() [][]string {
+	return [][]string{{"username", g.Practical.Title, "feedback"}}
 }
 
-// canvas's columns and its row of points are described in its guide "How do I
+func moodleRows(r *Result) [][]string {
+	var lost []string
+	for _, q := range r.Questions {
+		if q.Points < q.Worth {
+			lost = append(lost, fmt.Sprintf("%s: %d of %d", q.Title, q.Points, q.Worth))
+		}
+	}
+	return [][]string{{r.Student, strconv.Itoa(r.Points), strings.Join(lost, "; ")}}
+}
+
+// Canvas's columns and its row of points are described in its guide "How do I
 // import grades in the Gradebook?".
-func (g *Grader) canvas(results []*Result) [][]string {
-	rows := [][]string{
+func (g *Grader) canvasHead() [][]string {
+	return [][]string{
 		{"Student", "ID", "SIS User ID", "SIS Login ID", "Section", g.Practical.Title},
 		{"    Points Possible", "", "", "", "", strconv.Itoa(g.Practical.Sum())},
 	}
-	for _, r := range results {
-		rows = append(rows, []string{r.Student, "", "", r.Student, "", strconv.Itoa(r.Points)})
-	}
-	return rows
+}
+
+func canvasRows(r *Result) [][]string {
+	return [][]string{{r.Student, "", "", r.Student, "", strconv.Itoa(r.Points)}}
 }
 
 // readMarks reads the points that people have given: student, then question.

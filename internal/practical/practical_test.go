@@ -152,6 +152,32 @@ func TestEveryQuestionIsProven(t *testing.T) {
 	}
 }
 
+// TestClassIsVaried has a class of thirty: every file is another, the notebooks
+// among them are for the grader to open, and some are none.
+func TestClassIsVaried(t *testing.T) {
+	p := all(t)[0]
+	files, broken := map[string]bool{}, 0
+	for i := range 30 {
+		data, err := p.HandedIn(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[string(data)] = true
+		nb, err := notebook.Decode(bytes.NewReader(data))
+		if err != nil {
+			broken++
+			continue
+		}
+		var again bytes.Buffer
+		if err := nb.Encode(&again); err != nil || !bytes.Equal(again.Bytes(), data) {
+			t.Errorf("student %d: the notebook is not as it was written: %v", i, err)
+		}
+	}
+	if len(files) != 30 || broken != 2 {
+		t.Errorf("%d different files, of which %d are broken; want 30 and 2", len(files), broken)
+	}
+}
+
 const head = "---\ntitle: Pools\nminutes: 5\n---\n\n"
 
 const question = "## 1. Add\n\n```go part=\"solution\" id=\"add\"\nfunc Add(a, b int) int {\n\t// BEGIN SOLUTION\n\treturn a + b\n" +
