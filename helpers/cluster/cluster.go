@@ -186,7 +186,9 @@ func (f *Func[In, Out]) Serve(ctx context.Context, o Options) error {
 	}
 	o, err := o.withDefaults(ctx)
 	if err == nil {
-		err = serve(ctx, o.settings(f.name), f.f)
+		for err = ErrLost; errors.Is(err, ErrLost); { // what was there is lost, what comes is not
+			err = serve(ctx, o.settings(f.name), f.f)
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("cluster: a worker for %s: %w", f.name, err)

@@ -90,14 +90,17 @@ func (p *Pool[In, Out]) listen(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if _, err := p.nc.Subscribe(p.subject("result", p.client), p.result); err != nil {
+		return err
+	}
 	results, err := p.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		Name: p.client, FilterSubject: p.subject("result", p.client),
+		Name: p.client, FilterSubject: p.subject("stored", p.client),
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: p.Silence, MaxAckPending: -1, InactiveThreshold: keep,
 	})
 	if err != nil {
 		return err
 	}
-	_, err = results.Consume(p.result, pullExpiry, pullHeartbeat)
+	_, err = results.Consume(p.stored, jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	return err
 }
 
@@ -111,10 +114,7 @@ func (p *Pool[In, Out]) hire(workers *process.Func[settings, struct{}], n int) e
 		p.running.Go(func() {
 			for p.ctx.Err() == nil {
 				p.processes.Call(p.ctx, p.settings)
-				select { // a broker that is away is not asked without end
-				case <-time.After(50 * time.Millisecond):
-				case <-p.ctx.Done():
-				}
+				pause(p.ctx)
 			}
 		})
 	}
@@ -301,33 +301,47 @@ func (p *Pool[In, Out]) check() {
 	}
 }
 
-// result takes in one result. It may come twice.
-func (p *Pool[In, Out]) result(msg jetstream.Msg) {
-	defer msg.Ack()
-	header := msg.Headers()
+// result takes in a result that comes straight from a worker. The broker tells the
+// worker that the job is acknowledged.
+func (p *Pool[In, Out]) result(msg *nats.Msg) {
+	finish := p.receive(msg.Header, msg.Data)
+	// Before the caller goes on: it may send the next job, which then goes to the
+	// broker in one piece with this.
+	p.nc.PublishMsg(&nats.Msg{Subject: msg.Header.Get(ackHeader), Reply: msg.Reply, Data: []byte("+ACK")})
+	finish()
+}
+
+// stored takes in a result that a worker had to store.
+func (p *Pool[In, Out]) stored(msg jetstream.Msg) {
+	p.receive(msg.Headers(), msg.Data())()
+	msg.Ack()
+}
+
+// receive takes in one result, and returns what ends its job. It may come twice.
+func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func()) {
 	j, ok := p.take(header.Get(jobHeader))
 	if !ok {
-		return
+		return func() {}
 	}
 	j.stop()
 	var out Out
 	var err error
 	switch header.Get(kindHeader) {
 	case failed:
-		err = fmt.Errorf("%w %s", ErrFailed, msg.Data())
+		err = fmt.Errorf("%w %s", ErrFailed, data)
 	case crashed:
-		err = fmt.Errorf("%w, %s", ErrCrashed, msg.Data())
+		err = fmt.Errorf("%w, %s", ErrCrashed, data)
 	case codec:
-		err = codecError(msg.Data())
+		err = codecError(data)
 	default:
-		if err = p.value(p.ctx, header, msg.Data(), &out); err != nil {
+		if err = p.value(p.ctx, header, data, &out); err != nil {
 			var none Out
 			out, err = none, fmt.Errorf("the result: %w", err)
 		}
 		p.discard(p.ctx, header)
 		p.discard(p.ctx, j.header)
 	}
-	j.finish(out, err)
+	return func() { j.finish(out, err) }
 }
 
 // codecError is an ErrCodec in the words of a worker.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -23,17 +24,11 @@ const (
 	objectHeader = "Manyhands-Object" // the payload is in the object store, under this name
 	kindHeader   = "Manyhands-Kind"   // of a result that is an error
 	watchHeader  = "Manyhands-Watch"  // the client wants to know when the job begins and ends
+	ackHeader    = "Manyhands-Ack"    // where to acknowledge the job that a result is of
 )
 
 // keep is how long the broker keeps what nobody fetches.
 const keep = 24 * time.Hour
-
-// A server of a cluster that dies takes the requests for messages along. That
-// nothing more is heard of it tells that they have to be made again.
-const (
-	pullExpiry    = jetstream.PullExpiry(10 * time.Second)
-	pullHeartbeat = jetstream.PullHeartbeat(time.Second)
-)
 
 // A queue is a connection to the stream that holds the jobs of a function, their
 // results, and jobs that are parked.
@@ -77,7 +72,7 @@ func connect(ctx context.Context, s settings, options ...nats.Option) (*queue, e
 func (q *queue) open(ctx context.Context) error {
 	config := jetstream.StreamConfig{
 		Name:      q.streamName(),
-		Subjects:  []string{q.subject("job"), q.subject("result", "*"), q.subject("parked")},
+		Subjects:  []string{q.subject("job"), q.subject("stored", "*"), q.subject("parked")},
 		Retention: jetstream.WorkQueuePolicy, // a message is kept until it is acknowledged
 		MaxAge:    keep,
 		Replicas:  q.replicas(),
@@ -125,8 +120,10 @@ func explain(address string, err error) error {
 // too large for a message.
 func (q *queue) message(ctx context.Context, subject, id string, value any) (*nats.Msg, error) {
 	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(value); err != nil {
-		return nil, fmt.Errorf("%T %w: %w", value, ErrCodec, err)
+	if !empty(value) {
+		if err := gob.NewEncoder(&b).Encode(value); err != nil {
+			return nil, fmt.Errorf("%T %w: %w", value, ErrCodec, err)
+		}
 	}
 	msg := nats.NewMsg(subject)
 	msg.Header.Set(jetstream.MsgIDHeader, id)
@@ -146,6 +143,10 @@ func (q *queue) message(ctx context.Context, subject, id string, value any) (*na
 	return msg, nil
 }
 
+// empty reports whether a value that a pointer leads to is of a type that holds
+// nothing.
+func empty(pointer any) bool { return reflect.TypeOf(pointer).Elem().Size() == 0 }
+
 // value gets what message was given.
 func (q *queue) value(ctx context.Context, header nats.Header, data []byte, into any) error {
 	if name := header.Get(objectHeader); name != "" {
@@ -153,6 +154,9 @@ func (q *queue) value(ctx context.Context, header nats.Header, data []byte, into
 		if data, err = q.object(ctx, name); err != nil {
 			return err
 		}
+	}
+	if empty(into) {
+		return nil
 	}
 	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(into); err != nil {
 		return fmt.Errorf("%T %w: %w", into, ErrCodec, err)
@@ -208,9 +212,7 @@ func (q *queue) send(ctx context.Context, msg *nats.Msg, ack jetstream.PubAckFut
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
 			}
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-ctx.Done():
+			if pause(ctx); ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
 		}
@@ -234,4 +236,12 @@ func (q *queue) lost(ctx context.Context) bool {
 		return errors.Is(err, jetstream.ErrStreamNotFound)
 	}
 	return !now.CachedInfo().Created.Equal(q.stream.CachedInfo().Created)
+}
+
+// pause waits a moment, so that a broker that is away is not asked without end.
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(50 * time.Millisecond):
+	case <-ctx.Done():
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,14 +30,34 @@ type worker[In, Out any] struct {
 	*queue
 	f         func(context.Context, In) (Out, error)
 	host      string
-	finishing sync.WaitGroup // results on their way to the broker
+	inbox     string         // where the broker tells that clients have results
+	room      chan struct{}  // for as many results as may be on their way
+	finishing sync.WaitGroup // results on their way to the stream
 
-	mu     sync.Mutex
-	job    string // the one in hand
+	mu      sync.Mutex
+	hand    *hand           // nil between jobs
+	last    int             // the number of the latest parcel
+	parcels map[int]*parcel // on their way to clients
+}
+
+// A hand has the job that the function runs for.
+type hand struct {
+	id     string
+	msg    *nats.Msg
 	cancel context.CancelCauseFunc
 }
 
+// A parcel is a result that goes straight to the client.
+type parcel struct {
+	job    *nats.Msg
+	result *nats.Msg
+	old    bool // a beat of the heart has passed since it was sent
+}
+
 var errCancelled = errors.New("the job was cancelled")
+
+// most is how many results of a worker may be on their way.
+const most = 64
 
 // serve does jobs until the context ends.
 func serve[In, Out any](ctx context.Context, s settings, f func(context.Context, In) (Out, error)) error {
@@ -45,28 +66,25 @@ func serve[In, Out any](ctx context.Context, s settings, f func(context.Context,
 		return err
 	}
 	defer q.nc.Close()
-	w := &worker[In, Out]{queue: q, f: f}
+	w := &worker[In, Out]{queue: q, f: f, inbox: q.nc.NewInbox(),
+		room: make(chan struct{}, most), parcels: make(map[int]*parcel)}
 	w.host, _ = os.Hostname()
 	if _, err := q.nc.Subscribe(q.subject("cancel"), w.cancelled); err != nil {
 		return err
 	}
-	consumer, err := q.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: "workers", FilterSubject: q.subject("job"),
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: s.Silence,
-		MaxDeliver: -1, MaxAckPending: -1, // the worker counts, and parks
-	})
-	if err != nil {
-		return err
-	}
-	// One at a time: a job that waits at a busy worker could be done by another.
-	jobs, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.WithMessagesErrOnMissingHeartbeat(false), pullExpiry, pullHeartbeat)
-	if err != nil {
-		return err
-	}
-	defer context.AfterFunc(ctx, jobs.Stop)()
+	ctx, cancel := context.WithCancel(ctx)
 	defer w.finishing.Wait()
+	defer cancel()
+	if _, err := q.nc.Subscribe(w.inbox+".*", func(msg *nats.Msg) { w.arrived(ctx, msg) }); err != nil {
+		return err
+	}
+	jobs, err := q.source(ctx)
+	if err != nil {
+		return err
+	}
+	w.finishing.Go(func() { w.beat(ctx) })
 	for {
-		msg, err := jobs.Next()
+		msg, err := jobs.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -74,38 +92,66 @@ func serve[In, Out any](ctx context.Context, s settings, f func(context.Context,
 	}
 }
 
+// beat tells the broker all along that jobs are in good hands: the one in hand,
+// and those whose results are on their way. Of a result that has been so for long
+// it sees to it that it is stored.
+func (w *worker[In, Out]) beat(ctx context.Context) {
+	tick := time.NewTicker(w.Silence / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		w.mu.Lock()
+		if w.hand != nil {
+			w.hand.msg.InProgress()
+		}
+		for number, p := range w.parcels {
+			p.job.InProgress()
+			if p.old {
+				delete(w.parcels, number)
+				w.finish(ctx, p.job, p.result)
+			}
+			p.old = true
+		}
+		w.mu.Unlock()
+	}
+}
+
 // cancelled ends the job in hand, if it is the one.
 func (w *worker[In, Out]) cancelled(msg *nats.Msg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.job == string(msg.Data) {
-		w.cancel(errCancelled)
+	if w.hand != nil && w.hand.id == string(msg.Data) {
+		w.hand.cancel(errCancelled)
 	}
 }
 
 // begin notes which job is in hand, and returns its context.
-func (w *worker[In, Out]) begin(ctx context.Context, job string) context.Context {
+func (w *worker[In, Out]) begin(ctx context.Context, id string, msg *nats.Msg) context.Context {
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, queueKey{}, w.queue))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.job = job
-	ctx, w.cancel = context.WithCancelCause(context.WithValue(ctx, queueKey{}, w.queue))
+	w.hand = &hand{id, msg, cancel}
 	return ctx
 }
 
 func (w *worker[In, Out]) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.job = ""
-	w.cancel(nil)
+	w.hand.cancel(nil)
+	w.hand = nil
 }
 
 // do does one job: it runs the function and sends on what comes of it.
-func (w *worker[In, Out]) do(ctx context.Context, msg jetstream.Msg) {
+func (w *worker[In, Out]) do(ctx context.Context, msg *nats.Msg) {
 	meta, err := msg.Metadata()
-	job := msg.Headers().Get(jobHeader)
+	job := msg.Header.Get(jobHeader)
 	client, number, ok := strings.Cut(job, ".")
 	if err != nil || !ok {
-		msg.TermWithReason("this is no job") // somebody else's message
+		msg.Term() // somebody else's message
 		return
 	}
 	try := int(meta.NumDelivered)
@@ -114,12 +160,12 @@ func (w *worker[In, Out]) do(ctx context.Context, msg jetstream.Msg) {
 		return
 	}
 	w.tell(msg, client, Event{Try: try, What: Begun}, number)
-	result, err := w.run(w.begin(ctx, job), msg, client, job)
+	result, err := w.run(w.begin(ctx, job, msg), msg, client, job)
 	w.end()
 	switch {
 	case err == nil:
 		w.tell(msg, client, Event{Try: try, What: Done}, number)
-		w.finish(ctx, msg, result)
+		w.post(ctx, msg, result)
 		return
 	case errors.Is(err, errCancelled):
 		msg.Term()
@@ -139,25 +185,10 @@ func (w *worker[In, Out]) do(ctx context.Context, msg jetstream.Msg) {
 	}
 }
 
-// run runs the function and makes the message that takes its result home. All
-// along it tells the broker that the job is in good hands.
-func (w *worker[In, Out]) run(ctx context.Context, msg jetstream.Msg, client, job string) (*nats.Msg, error) {
-	over := make(chan struct{})
-	defer close(over)
-	go func() {
-		tick := time.NewTicker(w.Silence / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				msg.InProgress()
-			case <-over:
-				return
-			}
-		}
-	}()
+// run runs the function and makes the message that takes its result home.
+func (w *worker[In, Out]) run(ctx context.Context, msg *nats.Msg, client, job string) (*nats.Msg, error) {
 	var in In
-	if err := w.value(ctx, msg.Headers(), msg.Data(), &in); err != nil {
+	if err := w.value(ctx, msg.Header, msg.Data, &in); err != nil {
 		return nil, err
 	}
 	out, err := protect(ctx, in, w.f)
@@ -167,7 +198,7 @@ func (w *worker[In, Out]) run(ctx context.Context, msg jetstream.Msg, client, jo
 	if err != nil {
 		return nil, err
 	}
-	result, err := w.message(ctx, w.subject("result", client), job+".result", &out)
+	result, err := w.message(ctx, w.subject("stored", client), job+".result", &out)
 	if err == nil {
 		result.Header.Set(jobHeader, job)
 	}
@@ -186,29 +217,78 @@ func protect[In, Out any](ctx context.Context, in In, f func(context.Context, In
 
 // park puts a job aside, for people to look at, and sends the reason as its
 // result.
-func (w *worker[In, Out]) park(ctx context.Context, msg jetstream.Msg, client, job, kind, reason string) {
-	result := nats.NewMsg(w.subject("result", client))
+func (w *worker[In, Out]) park(ctx context.Context, msg *nats.Msg, client, job, kind, reason string) {
+	result := nats.NewMsg(w.subject("stored", client))
 	result.Data = []byte(reason)
 	aside := nats.NewMsg(w.subject("parked"))
-	aside.Data = msg.Data()
-	aside.Header.Set(objectHeader, msg.Headers().Get(objectHeader))
+	aside.Data = msg.Data
+	aside.Header.Set(objectHeader, msg.Header.Get(objectHeader))
 	aside.Header.Set("Manyhands-Reason", strings.ReplaceAll(reason, "\n", " "))
 	for what, m := range map[string]*nats.Msg{"result": result, "parked": aside} {
 		m.Header.Set(jetstream.MsgIDHeader, job+"."+what)
 		m.Header.Set(jobHeader, job)
 		m.Header.Set(kindHeader, kind)
 	}
-	w.finish(ctx, msg, aside, result)
+	if w.enter(ctx) {
+		w.finish(ctx, msg, aside, result)
+	}
+}
+
+// enter waits until a result may go on its way, and reports false if the worker
+// ends before. The job is done again then.
+func (w *worker[In, Out]) enter(ctx context.Context) bool {
+	select {
+	case w.room <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// post sends a result straight to the client, which acknowledges the job. If
+// nothing is heard of that, the result is stored.
+func (w *worker[In, Out]) post(ctx context.Context, job *nats.Msg, result *nats.Msg) {
+	if !w.enter(ctx) {
+		return
+	}
+	result.Header.Set(ackHeader, job.Reply)
+	w.mu.Lock()
+	w.last++
+	number := w.last
+	w.parcels[number] = &parcel{job: job, result: result}
+	w.mu.Unlock()
+	_, client, _ := strings.Cut(result.Subject, "stored.")
+	w.nc.PublishMsg(&nats.Msg{Subject: w.subject("result", client), Reply: w.inbox + "." + strconv.Itoa(number),
+		Header: result.Header, Data: result.Data})
+}
+
+// arrived is told by the broker that a result has arrived and its job is
+// acknowledged, or that there is no such client now.
+func (w *worker[In, Out]) arrived(ctx context.Context, msg *nats.Msg) {
+	number, _ := strconv.Atoi(msg.Subject[len(w.inbox)+1:])
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, ok := w.parcels[number]
+	if !ok {
+		return
+	}
+	delete(w.parcels, number)
+	if msg.Header.Get("Status") != "" {
+		w.finish(ctx, p.job, p.result)
+		return
+	}
+	<-w.room
 }
 
 // finish sends messages, and takes the job out of the queue when the broker has
 // stored them. Meanwhile the worker can go on.
-func (w *worker[In, Out]) finish(ctx context.Context, job jetstream.Msg, messages ...*nats.Msg) {
+func (w *worker[In, Out]) finish(ctx context.Context, job *nats.Msg, messages ...*nats.Msg) {
 	acks := make([]jetstream.PubAckFuture, len(messages))
 	for i, msg := range messages {
 		acks[i], _ = w.js.PublishMsgAsync(copied(msg)) // send tries again
 	}
 	w.finishing.Go(func() {
+		defer func() { <-w.room }()
 		for i, msg := range messages {
 			if _, err := w.send(ctx, msg, acks[i]); err != nil {
 				return // the job is done again
@@ -219,8 +299,8 @@ func (w *worker[In, Out]) finish(ctx context.Context, job jetstream.Msg, message
 }
 
 // tell sends an event to a client that wants to know.
-func (w *worker[In, Out]) tell(msg jetstream.Msg, client string, e Event, number string) {
-	if msg.Headers().Get(watchHeader) == "" {
+func (w *worker[In, Out]) tell(msg *nats.Msg, client string, e Event, number string) {
+	if msg.Header.Get(watchHeader) == "" {
 		return
 	}
 	fmt.Sscan(number, &e.Job)
