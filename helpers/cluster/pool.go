@@ -20,8 +20,15 @@ import (
 	"manyhands/helpers/process"
 )
 
-// window is how many jobs may be on their way to the broker at once.
-const window = 1024
+const (
+	// window is how many jobs may be on their way to the broker at once.
+	window = 1024
+
+	// trust is how long a job that is small and the only one is given to come back,
+	// before the broker is asked whether it has stored it.
+	trust = 20 * time.Millisecond
+	small = 4 << 10
+)
 
 // A Pool takes jobs of one function to its workers. It may be used by many
 // goroutines at once.
@@ -35,9 +42,13 @@ type Pool[In, Out any] struct {
 	running   sync.WaitGroup
 	sending   chan *job[Out]
 
-	mu   sync.Mutex
-	next int
-	jobs map[string]*job[Out] // not done
+	receipts receipts
+
+	mu       sync.Mutex
+	next     int
+	jobs     map[string]*job[Out] // not done
+	leaving  []*job[Out]          // to be taken out of the queue
+	removing bool                 // by a goroutine that is there for it
 }
 
 // A job is one that its pool has no result of.
@@ -47,6 +58,7 @@ type job[Out any] struct {
 	header  nats.Header // of msg, which is let go once it is stored
 	ack     jetstream.PubAckFuture
 	stop    func() bool // no more watching the context
+	doubt   *time.Timer // nil if the broker was asked at once whether it stored the job
 	finish  func(Out, error)
 	stored  uint64 // its place in the stream, once that is known
 	dropped bool   // nobody waits for it any more
@@ -63,6 +75,7 @@ func (f *Func[In, Out]) Start(ctx context.Context, o Options) (*Pool[In, Out], e
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.queue, err = connect(ctx, o.settings(f.name), nats.ReconnectHandler(func(*nats.Conn) { go p.check() }))
 	if err == nil {
+		p.receipts = receipts{nc: p.nc, wait: p.Silence / 10}
 		if err = p.listen(ctx, o); err == nil && o.Workers > 0 {
 			err = p.hire(f.processes, o.Workers)
 		}
@@ -129,6 +142,7 @@ func (p *Pool[In, Out]) Close() {
 		p.processes.Close()
 	}
 	p.running.Wait()
+	p.receipts.send()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if p.nc.IsConnected() { // what stays behind goes with its age
@@ -209,27 +223,43 @@ func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func()) *Future
 	if p.watched {
 		j.header.Set(watchHeader, "yes")
 	}
-	p.mu.Lock()
-	switch {
-	case p.ctx.Err() != nil:
-		err = context.Cause(p.ctx)
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
-	default:
-		p.jobs[id] = j
-		j.stop = context.AfterFunc(ctx, func() { p.abandon(j, context.Cause(ctx)) })
-	}
-	p.mu.Unlock()
-	if err != nil {
+	if err := p.enter(ctx, j); err != nil {
 		j.finish(none, err)
 		return f
 	}
+	if j.doubt != nil {
+		p.nc.PublishMsg(copied(j.msg))
+	} else {
+		p.store(j)
+	}
+	return f
+}
+
+// enter makes a job one that is not done, unless a context has ended.
+func (p *Pool[In, Out]) enter(ctx context.Context, j *job[Out]) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ctx.Err() != nil:
+		return context.Cause(p.ctx)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	if len(p.jobs) == 0 && len(j.msg.Data) <= small {
+		j.doubt = time.AfterFunc(trust, func() { p.store(j) }) // it has an id, and is stored once
+	}
+	p.jobs[j.id] = j
+	j.stop = context.AfterFunc(ctx, func() { p.abandon(j, context.Cause(ctx)) })
+	return nil
+}
+
+// store has the broker store a job, and tell.
+func (p *Pool[In, Out]) store(j *job[Out]) {
 	j.ack, _ = p.js.PublishMsgAsync(copied(j.msg)) // confirm tries again
 	select {
 	case p.sending <- j:
 	case <-p.ctx.Done():
 	}
-	return f
 }
 
 // confirm sees to it that the broker stores the jobs, in the order of submission.
@@ -284,12 +314,40 @@ func (p *Pool[In, Out]) abandon(j *job[Out], err error) {
 	}
 }
 
-// remove takes a job out of the queue and out of the hands of its worker.
+// remove takes a job out of the queue and out of the hands of its worker. Of jobs
+// that are cancelled together all leave the queue before the first worker hears of
+// it, so that it does not begin another of them.
 func (p *Pool[In, Out]) remove(j *job[Out]) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	p.stream.DeleteMsg(ctx, j.stored) // an error if it has just been done
-	p.nc.Publish(p.subject("cancel"), []byte(j.id))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = append(p.leaving, j)
+	if !p.removing {
+		p.removing = true
+		p.running.Go(p.clear)
+	}
+}
+
+func (p *Pool[In, Out]) clear() {
+	var ids []string
+	for {
+		p.mu.Lock()
+		leaving := p.leaving
+		p.leaving = nil
+		p.removing = len(leaving) > 0
+		p.mu.Unlock()
+		if len(leaving) == 0 {
+			break
+		}
+		for _, j := range leaving {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			p.stream.DeleteMsg(ctx, j.stored) // an error if it has just been done
+			cancel()
+			ids = append(ids, j.id)
+		}
+	}
+	for _, id := range ids {
+		p.nc.Publish(p.subject("cancel"), []byte(id))
+	}
 }
 
 // check ends the pool if the broker is back without its jobs.
@@ -301,13 +359,14 @@ func (p *Pool[In, Out]) check() {
 	}
 }
 
-// result takes in a result that comes straight from a worker. The broker tells the
-// worker that the job is acknowledged.
+// result takes in a result that comes straight from a worker, and acknowledges its
+// job.
 func (p *Pool[In, Out]) result(msg *nats.Msg) {
 	finish := p.receive(msg.Header, msg.Data)
 	// Before the caller goes on: it may send the next job, which then goes to the
 	// broker in one piece with this.
-	p.nc.PublishMsg(&nats.Msg{Subject: msg.Header.Get(ackHeader), Reply: msg.Reply, Data: []byte("+ACK")})
+	p.nc.Publish(msg.Header.Get(ackHeader), []byte("+ACK"))
+	p.receipts.add(msg.Reply, len(msg.Data))
 	finish()
 }
 
@@ -324,6 +383,9 @@ func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func())
 		return func() {}
 	}
 	j.stop()
+	if j.doubt != nil {
+		j.doubt.Stop()
+	}
 	var out Out
 	var err error
 	switch header.Get(kindHeader) {

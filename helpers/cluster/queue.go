@@ -80,10 +80,20 @@ func (q *queue) open(ctx context.Context) error {
 	if q.Private {
 		config.Storage = jetstream.MemoryStorage
 	}
-	var err error
-	q.stream, err = q.js.CreateOrUpdateStream(ctx, config)
-	return err
+	for tries := 0; ; tries++ {
+		var err error
+		q.stream, err = q.js.CreateOrUpdateStream(ctx, config)
+		// The server (2.15) removes its folder for streams with the last stream in it,
+		// maybe just when it makes the next one there.
+		if e := (*jetstream.APIError)(nil); !errors.As(err, &e) || e.ErrorCode != storeNotCreated || tries == 10 {
+			return err
+		}
+		pause(ctx)
+	}
 }
+
+// storeNotCreated is JetStream's code for: error creating store for stream.
+const storeNotCreated = 10049
 
 // replicas is 3 in a cluster, so that a node may fail.
 func (q *queue) replicas() int {

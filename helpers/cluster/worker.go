@@ -30,7 +30,7 @@ type worker[In, Out any] struct {
 	*queue
 	f         func(context.Context, In) (Out, error)
 	host      string
-	inbox     string         // where the broker tells that clients have results
+	inbox     string         // where clients tell that they have results
 	room      chan struct{}  // for as many results as may be on their way
 	finishing sync.WaitGroup // results on their way to the stream
 
@@ -57,7 +57,7 @@ type parcel struct {
 var errCancelled = errors.New("the job was cancelled")
 
 // most is how many results of a worker may be on their way.
-const most = 64
+const most = 8 * manyReceipts
 
 // serve does jobs until the context ends.
 func serve[In, Out any](ctx context.Context, s settings, f func(context.Context, In) (Out, error)) error {
@@ -245,8 +245,8 @@ func (w *worker[In, Out]) enter(ctx context.Context) bool {
 	}
 }
 
-// post sends a result straight to the client, which acknowledges the job. If
-// nothing is heard of that, the result is stored.
+// post sends a result straight to the client, which acknowledges the job and sends
+// a receipt. Without a receipt the result is stored.
 func (w *worker[In, Out]) post(ctx context.Context, job *nats.Msg, result *nats.Msg) {
 	if !w.enter(ctx) {
 		return
@@ -262,22 +262,27 @@ func (w *worker[In, Out]) post(ctx context.Context, job *nats.Msg, result *nats.
 		Header: result.Header, Data: result.Data})
 }
 
-// arrived is told by the broker that a result has arrived and its job is
-// acknowledged, or that there is no such client now.
+// arrived is told by a client which results have arrived, and by the broker which
+// one has nobody to go to.
 func (w *worker[In, Out]) arrived(ctx context.Context, msg *nats.Msg) {
-	number, _ := strconv.Atoi(msg.Subject[len(w.inbox)+1:])
+	numbers := strings.Fields(string(msg.Data))
+	nobody := len(numbers) == 0
+	if nobody {
+		numbers = []string{msg.Subject[len(w.inbox)+1:]}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p, ok := w.parcels[number]
-	if !ok {
-		return
+	for _, number := range numbers {
+		n, _ := strconv.Atoi(number)
+		p, ok := w.parcels[n]
+		delete(w.parcels, n)
+		switch {
+		case ok && nobody:
+			w.finish(ctx, p.job, p.result)
+		case ok:
+			<-w.room
+		}
 	}
-	delete(w.parcels, number)
-	if msg.Header.Get("Status") != "" {
-		w.finish(ctx, p.job, p.result)
-		return
-	}
-	<-w.room
 }
 
 // finish sends messages, and takes the job out of the queue when the broker has
