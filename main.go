@@ -33,6 +33,7 @@ type command struct {
 	Check   checkCommand   `cmd:"" help:"Check your answers to a practical."`
 	Grade   gradeCommand   `cmd:"" help:"Grade a class's answers to a practical."`
 	Grader  graderCommand  `cmd:"" help:"Help grade --workers on another machine."`
+	Bench   benchCommand   `cmd:"" help:"Measure the course beside its peers, such as Python and nbconvert."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what is here, what is missing, and how to get it."`
 
 	Broker brokerCommand `cmd:"" group:"Brokers (lessons 12 and 13)" help:"Run a broker, as the lessons do on demand."`

@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,40 +16,65 @@ import (
 
 	"manyhands/helpers/measure"
 	"manyhands/helpers/process"
+	"manyhands/internal/benchtest"
 )
 
-// report compares cases in one run and reports each one's time as a multiple of
-// the first's. With -v it prints the table.
-func report(b *testing.B, cases ...measure.Alternative) {
-	var c measure.Comparison
-	for b.Loop() {
-		var err error
-		if c, err = (measure.Plan{Repeats: 20}).Run(b.Context(), cases...); err != nil {
-			b.Fatal(err)
+// BenchmarkCall is the round trip of a small call to a worker that is ready,
+// beside the floor, a few bytes there and back over a bare socket between two
+// programs that do nothing else, and beside Python's pools.
+func BenchmarkCall(b *testing.B) {
+	const calls = 200
+	p, socket, python := start(b, square, process.Options{Workers: 1}), pingPong(b), benchtest.Twin(b, "processes.py")
+	again := func(call func() error) func() error {
+		return func() error {
+			for range calls {
+				if err := call(); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 	}
-	for _, r := range c.Results[1:] {
-		b.ReportMetric(c.Results[0].SpeedUp(r).Value, "x-"+strings.ReplaceAll(r.Name, " ", "-"))
-	}
-	b.ReportMetric(0, "ns/op")
-	b.Log("\n" + c.String())
-}
-
-// BenchmarkCall is the round trip of a small call to a worker that is ready,
-// beside the floor: a few bytes there and back over a bare socket, between two
-// programs that do nothing else.
-func BenchmarkCall(b *testing.B) {
-	p := start(b, square, process.Options{Workers: 1})
-	report(b,
-		measure.Case("bare socket", pingPong(b)),
-		measure.Case("call", func() error {
+	benchtest.Figure{Title: fmt.Sprintf("%d small calls, one after the other", calls), Each: calls, Plan: measure.Plan{Repeats: 20},
+		Must: map[string]float64{"a bare socket": 0.5, "Python, Pool.apply": 3, "Python, ProcessPoolExecutor": 3}}.Compare(b,
+		measure.Case("Pool.Call", again(func() error {
 			_, err := p.Call(b.Context(), 7)
 			return err
-		}),
-		measure.Case("submit and wait", func() error {
+		})),
+		measure.Case("Pool.Submit and Wait", again(func() error {
 			_, err := p.Submit(b.Context(), 7).Wait()
 			return err
-		}))
+		})),
+		measure.Case("a bare socket", again(socket)),
+		measure.Case("Python, Pool.apply", func() error { return python(calls, "calls_pool", calls) }),
+		measure.Case("Python, ProcessPoolExecutor", func() error { return python(calls, "calls_executor", calls) }))
+}
+
+// BenchmarkMap has two workers do many small tasks.
+func BenchmarkMap(b *testing.B) {
+	const n = 10_000
+	p, python, numbers, sum := start(b, square, process.Options{Workers: 2}), benchtest.Twin(b, "processes.py"), make([]int, n), 0
+	for i := range numbers {
+		numbers[i] = i
+		sum += i * i
+	}
+	benchtest.Figure{Title: fmt.Sprintf("%d small tasks for two workers", n), Each: n,
+		Must: map[string]float64{"Python, ProcessPoolExecutor": 3, "Python, Pool": 1}}.Compare(b,
+		measure.Case("Pool.Map", func() error {
+			squares, err := p.Map(b.Context(), numbers)
+			got := 0
+			for _, s := range squares {
+				got += s
+			}
+			if err == nil && got != sum {
+				err = fmt.Errorf("the squares add up to %d instead of %d", got, sum)
+			}
+			return err
+		}),
+		measure.Case("Python, Pool", func() error { return python(sum, "map_pool", n, 1) }),
+		measure.Case("Python, Pool, chunks of 100", func() error { return python(sum, "map_pool", n, 100) }),
+		measure.Case("Python, ProcessPoolExecutor", func() error { return python(sum, "map_executor", n, 1) }),
+		measure.Case("Python, ProcessPoolExecutor, chunks of 100", func() error { return python(sum, "map_executor", n, 100) }))
 }
 
 // ball is as large as a small call.
@@ -98,17 +122,22 @@ func sendBack() {
 	}
 }
 
-// BenchmarkStart is the time until a pool of two is ready.
+// BenchmarkStart is the time until a pool of two is ready, has done a task each,
+// and is gone.
 func BenchmarkStart(b *testing.B) {
-	for b.Loop() {
-		p, err := square.Start(process.Options{Workers: 2})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		p.Close()
-		b.StartTimer()
-	}
+	python := benchtest.Twin(b, "processes.py")
+	benchtest.Figure{Title: "a pool of two, started and ended", Must: map[string]float64{"Python, fork": 1, "Python, spawn": 5}}.Compare(b,
+		measure.Case("Func.Start", func() error {
+			p, err := square.Start(process.Options{Workers: 2})
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			_, err = p.Map(b.Context(), []int{1, 1})
+			return err
+		}),
+		measure.Case("Python, fork", func() error { return python(2, "start", "fork") }),
+		measure.Case("Python, spawn", func() error { return python(2, "start", "spawn") }))
 }
 
 // greatest is the work of BenchmarkMaximum and BenchmarkTravel.
@@ -139,9 +168,9 @@ var (
 func BenchmarkMaximum(b *testing.B) {
 	array, chunks, parts := numbers(b, 50_000_000)
 	want := greatest(array.Slice())
-	report(b,
-		measure.Case("goroutines", func() error { return check(want, inGoroutines(parts), nil) }),
-		measure.Case("workers", inPool(b, greatestOfShared, chunks, want)))
+	benchtest.Figure{Title: "the maximum of 50 000 000 numbers in shared memory, two at work", Must: map[string]float64{"goroutines": 1 / 1.15}}.Compare(b,
+		measure.Case("workers", inPool(b, greatestOfShared, chunks, want)),
+		measure.Case("goroutines", func() error { return check(want, inGoroutines(parts), nil) }))
 }
 
 // BenchmarkTravel has workers find the greatest of 100 MB of numbers, which
@@ -153,10 +182,13 @@ func BenchmarkTravel(b *testing.B) {
 	for _, part := range parts {
 		raw = append(raw, unsafe.Slice((*byte)(unsafe.Pointer(&part[0])), 8*len(part)))
 	}
-	report(b,
+	n, python := len(array.Slice()), benchtest.Twin(b, "processes.py")
+	benchtest.Figure{Title: "the maximum of 100 MB of numbers, which travel to two workers or not"}.Compare(b,
 		measure.Case("shared memory", inPool(b, greatestOfShared, chunks, want)),
 		measure.Case("raw bytes", inPool(b, greatestOfBytes, raw, want)),
-		measure.Case("gob", inPool(b, greatestOfGob, parts, want)))
+		measure.Case("gob", inPool(b, greatestOfGob, parts, want)),
+		measure.Case("Python, numpy, shared memory", func() error { return python("1.0", "travel_shared", n) }),
+		measure.Case("Python, numpy, pickle", func() error { return python("1.0", "travel_pickle", n) }))
 }
 
 // numbers returns an array in shared memory, and its quarters as workers and as

@@ -20,6 +20,7 @@ import (
 
 	"manyhands/internal/course"
 	"manyhands/internal/echarts"
+	"manyhands/internal/edition"
 	"manyhands/internal/gonb"
 	"manyhands/internal/kernel"
 	"manyhands/internal/lesson"
@@ -64,7 +65,7 @@ func Lessons(ctx context.Context, c *course.Course, opt Options) error {
 		return err
 	}
 	defer b.progress.Wait()
-	if warning := busy(ctx); warning != "" {
+	if warning := edition.Busy(ctx); warning != "" {
 		b.progress.Printf("%s", warning)
 	}
 	return b.all(ctx, due)
@@ -104,7 +105,7 @@ type builder struct {
 	course    *course.Course
 	toolchain gonb.Toolchain
 	opt       Options
-	edition   map[string]any
+	edition   edition.Edition
 	progress  *progress.Progress
 
 	machine sync.RWMutex // held for writing by a lesson that must run alone
@@ -128,9 +129,11 @@ func newBuilder(ctx context.Context, c *course.Course, opt Options) (*builder, e
 	if err != nil {
 		return nil, err
 	}
+	here := edition.Here(ctx)
+	here.GoNB = gonb.Version
 	return &builder{
 		course: c, toolchain: toolchain, opt: opt, renderer: renderer,
-		edition: edition(ctx), progress: progress.New(opt.Out),
+		edition: here, progress: progress.New(opt.Out),
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"manyhands/internal/bench"
 	"manyhands/internal/notebook"
 )
 
@@ -47,6 +48,35 @@ func (s *site) guidePage() (rendered, error) {
 	p := s.page(-1)
 	p.entry, p.Body, p.Contents, p.Source = d.entry, template.HTML(body), d.toc, guideFile
 	return rendered{d.Name, d.ids, d.targets, at, nil, false, sections, nil}, s.execute("guide.html", d.URL(), p)
+}
+
+// figuresFile has what `go run . bench` found and the authors kept.
+const figuresFile = "bench/results.json"
+
+// readFigures reads them where there are any; a stranger's notebooks have none.
+func (s *site) readFigures() error {
+	if s.opt.Untrusted {
+		return nil
+	}
+	data, err := s.root.ReadFile(figuresFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	s.records, err = bench.Decode(figuresFile, data)
+	s.pages["figures"] = len(s.records) > 0
+	return err
+}
+
+// figuresPage shows the course beside its peers.
+func (s *site) figuresPage() error {
+	p := s.page(-1)
+	p.Records, p.Source = s.records, figuresFile
+	for _, r := range s.records {
+		p.Contents = append(p.Contents, heading{Level: 2, ID: r.Group, Text: r.Title()})
+	}
+	return s.execute("figures.html", "figures.html", p)
 }
 
 // measured is a lesson on the page of the edition.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"manyhands/helpers/measure"
+	"manyhands/internal/benchtest"
 	"manyhands/internal/course"
 	"manyhands/internal/notebook"
 	"manyhands/internal/site"
@@ -69,22 +72,14 @@ func BenchmarkCourse(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	python := testparts.Python(b)
-	var theirs, ours time.Duration
-	for b.Loop() {
-		start := time.Now()
-		nbconvert(b, python, "html", b.TempDir(), notebooks...)
-		theirs += time.Since(start)
-		out := filepath.Join(b.TempDir(), "site")
-		start = time.Now()
-		if err := site.Render(b.Context(), c, out, site.Options{}); err != nil {
-			b.Fatal(err)
-		}
-		ours += time.Since(start)
-	}
-	b.ReportMetric(theirs.Seconds()/float64(b.N), "nbconvert-s")
-	b.ReportMetric(ours.Seconds()/float64(b.N), "ours-s")
-	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "times")
+	python, here := testparts.Python(b), b.TempDir()
+	benchtest.Figure{Title: "the course's notebooks as pages", Plan: measure.Plan{Repeats: 6, Budget: 5 * time.Minute},
+		Must: map[string]float64{"nbconvert": 15}}.Compare(b,
+		measure.Case("go run . site", func() error {
+			out := filepath.Join(here, "site")
+			return errors.Join(os.RemoveAll(out), site.Render(b.Context(), c, out, site.Options{}))
+		}),
+		measure.Case("nbconvert", func() { nbconvert(b, python, "html", filepath.Join(here, "theirs"), notebooks...) }))
 }
 
 // BenchmarkEdit takes the time from an edit under --serve until the browser of

@@ -64,7 +64,7 @@ func (c *Cache) entry(file string, source []byte) (entry, error) {
 // shape sums up what a notebook's pages say that is not its own: it changes
 // when some lesson gets another title, and with it every page.
 func (s *site) shape() ([32]byte, error) {
-	encoded, err := json.Marshal([]any{s.entries, s.pages, s.sources, s.guide != "", s.opt.Base, s.opt.Edit, s.opt.Untrusted})
+	encoded, err := json.Marshal([]any{s.entries, s.pages, s.sources, s.guide != "", len(s.records) > 0, s.opt.Base, s.opt.Edit, s.opt.Untrusted})
 	return sha256.Sum256(encoded), err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"manyhands/helpers/timeline"
 	"manyhands/internal/echarts"
+	"manyhands/internal/edition"
 	"manyhands/internal/notebook"
 )
 
@@ -24,7 +25,7 @@ type figure struct {
 	Columns                  []string
 	Rows                     [][]any
 	Data                     any // nil: the picture stays one
-	Edition                  edition
+	Edition                  edition.Edition
 	scheduler                bool // recorded by Go's own scheduler
 }
 

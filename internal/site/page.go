@@ -7,11 +7,11 @@ import (
 	"html"
 	"slices"
 	"strings"
-	"time"
 
 	xhtml "golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
+	"manyhands/internal/edition"
 	"manyhands/internal/notebook"
 )
 
@@ -23,7 +23,7 @@ type entry struct {
 	Minutes int      // 0: not given
 	Needs   []string // the names of the lessons that it builds on
 	Deck    string   // the file of its slides; empty: it has none
-	Edition edition
+	Edition edition.Edition
 	// Practical says that it is no lesson but questions for students, as they get them.
 	Practical bool
 }
@@ -43,42 +43,11 @@ func (e entry) URL() string { return pageFile(e.Name) }
 
 func pageFile(name string) string { return name + ".html" }
 
-// edition tells on which machine a notebook's figures were measured; build
-// writes it into the notebook.
-type edition struct {
-	CPU    string `json:"cpu"`
-	Cores  int    `json:"cores"`
-	Memory int    `json:"memory"` // GiB
-	Go     string `json:"go"`
-	GoNB   string `json:"gonb"`
-	OS     string `json:"os"`
-	Date   string `json:"date"` // RFC 3339, or its date alone
-}
-
-// Day is the date as readers say it, "21 November 2026".
-func (e edition) Day() string {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, e.Date); err == nil {
-			return t.Format("2 January 2006")
-		}
-	}
-	return e.Date
-}
-
-// GoVersion is "Go 1.26.8" for what the go command calls go1.26.8.
-func (e edition) GoVersion() string {
-	version := strings.TrimPrefix(strings.TrimPrefix(e.Go, "go"), " ")
-	if version == "" {
-		return ""
-	}
-	return "Go " + version
-}
-
 // about is what a notebook's metadata says to the site, under "manyhands".
 type about struct {
-	Minutes int      `json:"minutes"`
-	Needs   []string `json:"needs"`
-	Edition edition  `json:"edition"`
+	Minutes int             `json:"minutes"`
+	Needs   []string        `json:"needs"`
+	Edition edition.Edition `json:"edition"`
 }
 
 // aboutNotebook reads the metadata leniently: a stranger's notebook may have

@@ -183,13 +183,18 @@ func TestGuideEditionAndLicences(t *testing.T) {
 	if err := notebookOf("# Welcome\n\n[a](README.md) [b](../lessons/README.md#the-shape)").Write(c.Path("notebooks", "00-welcome.ipynb")); err != nil {
 		t.Fatal(err)
 	}
+	writeFile(t, c.Path("bench", "results.json"), `[{"group": "pools", "edition": {"cpu": "AMD EPYC 9354P", "cores": 2, "go": "go1.26.8", "date": "2026-11-21"},
+		"figures": [{"title": "tasks", "results": [{"name": "a <pool>", "wall": [1, 1]}, {"name": "another", "wall": [2, 2]}], "must": {"another": 3}}],
+		"skipped": ["BenchmarkX: no dask"]}]`)
 	all := files(t, render(t, c, site.Options{}))
 	for page, want := range map[string][]string{
 		"guide.html":      {"<h1>How to write a lesson</h1>", `href="02-threads.html#one-goroutine-for-each-call"`, `-tags.txt"`, "<code>lessons/README.md</code>"},
 		"edition.html":    {"04 Pools and limits", "<td>AMD EPYC 9354P, 2 cores, 23 GiB</td><td>Linux, Go 1.26.8, GoNB v0.11.4</td>", "21 November 2026"},
 		"02-threads.html": {"<code>lessons/02-threads.md</code>", `href="edition.html"`, `href="guide.html"`, "CC BY 4.0", "MIT"},
 		"00-welcome.html": {`<a href="guide.html">a</a> <a href="guide.html#the-shape">b</a>`},
-		"index.html":      {`href="edition.html"`, `href="guide.html"`, "CC BY 4.0"},
+		"index.html":      {`href="edition.html"`, `href="guide.html"`, `href="figures.html"`, "CC BY 4.0"},
+		"figures.html": {`<h2 id="pools">the cost of a task in pools of goroutines</h2>`, "AMD EPYC 9354P, 2 cores, Go 1.26.8, 21 November 2026",
+			`<th scope="row">a &lt;pool&gt;</th><td>1s</td><td></td>`, "<td>2</td><td>3 <strong>missed</strong></td>", "Not measured: BenchmarkX: no dask"},
 	} {
 		for _, w := range want {
 			if !strings.Contains(all[page], w) {
@@ -201,9 +206,14 @@ func TestGuideEditionAndLicences(t *testing.T) {
 		t.Error("a lesson without a source is to be edited there")
 	}
 	untrusted := files(t, render(t, c, site.Options{Untrusted: true}))
+	if _, ok := untrusted["figures.html"]; ok {
+		t.Error("a stranger's notebook comes with our figures")
+	}
 	if _, ok := untrusted["guide.html"]; ok || strings.Contains(untrusted["02-threads.html"], "CC BY") {
 		t.Error("a stranger's notebook comes with our guide or our licence")
 	}
 	writeFile(t, c.Path("lessons", "README.md"), "# G\n\n[x](02-threads.md#nowhere)")
 	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{}), "lessons/README.md", "#nowhere")
+	writeFile(t, c.Path("bench", "results.json"), "half of it")
+	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{}), "bench/results.json", "go run . bench")
 }

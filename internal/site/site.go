@@ -29,6 +29,7 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 	"golang.org/x/sync/errgroup"
 
+	"manyhands/internal/bench"
 	"manyhands/internal/course"
 	"manyhands/internal/echarts"
 	"manyhands/internal/notebook"
@@ -65,8 +66,8 @@ const maxFile = 20 << 20
 
 // Render renders the course's notebooks into the folder out: index.html, one
 // page a lesson and a practical, slides of each lesson, edition.html with where
-// all was measured, guide.html where the course has an authors' guide, and what
-// they need. out is made where it does not exist; it
+// all was measured, guide.html where the course has an authors' guide, figures.html where it has
+// been measured beside its peers, and what they need. out is made where it does not exist; it
 // must be empty or hold a site that Render wrote. Files there that are not the
 // site's stay. A file whose content does not change is not touched, and on an
 // error (the notebook and the cell are named) nothing changes at all.
@@ -150,6 +151,7 @@ type site struct {
 	policy  *bluemonday.Policy // nil: the notebooks are trusted
 	entries []entry
 	guide   string            // the source of the authors' guide; empty: none
+	records []bench.Record    // of bench; empty: none
 	pages   map[string]bool   // what has a page that lessons may link to, by name
 	sources map[string]string // name of a lesson or practical -> the path of its source
 	written map[string][]byte // the files written so far; nil: nobody asks
@@ -165,7 +167,7 @@ func (s *site) list(ctx context.Context, c *course.Course, notebooks []string) e
 	for _, file := range lessons {
 		s.sources[stem(file)] = "lessons/" + filepath.Base(file)
 	}
-	if err := s.readGuide(); err != nil {
+	if err := errors.Join(s.readGuide(), s.readFigures()); err != nil {
 		return err
 	}
 	s.entries = make([]entry, len(notebooks))
@@ -229,6 +231,11 @@ func (s *site) render(ctx context.Context, notebooks []string) error {
 	}
 	if err := s.checkTargets(all); err != nil {
 		return err
+	}
+	if len(s.records) > 0 {
+		if err := s.figuresPage(); err != nil {
+			return err
+		}
 	}
 	return errors.Join(s.index(all), s.editionPage(all), s.searchIndex(all), s.assets(all))
 }

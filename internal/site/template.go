@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"manyhands/internal/bench"
 )
 
 //go:embed templates
@@ -35,17 +37,19 @@ type page struct {
 	Body       template.HTML
 	Charts     bool
 	Untrusted  bool
-	Notebook   string        // the address of the notebook
-	Source     string        // the path of what the page is written in; empty: not the course's
-	Edit       string        // where that is edited; empty: not known
-	Measured   []measured    // edition: all lessons
-	Guide      bool          // there is an authors' guide
-	Front      *figure       // front page: a recorded timeline
-	FrontFrom  *entry        // and the lesson it is from
-	Map        *courseMap    // front page: nil where no lesson builds on another
-	Practicals []entry       // front page: Lessons are all lessons, and these all practicals
-	Time       string        // front page: how long all lessons take
-	Opening    template.HTML // slides: the speaker's notes to the title
+	Notebook   string         // the address of the notebook
+	Source     string         // the path of what the page is written in; empty: not the course's
+	Edit       string         // where that is edited; empty: not known
+	Measured   []measured     // edition: all lessons
+	Guide      bool           // there is an authors' guide
+	Figures    bool           // the course has been measured beside its peers
+	Records    []bench.Record // figures: what was found
+	Front      *figure        // front page: a recorded timeline
+	FrontFrom  *entry         // and the lesson it is from
+	Map        *courseMap     // front page: nil where no lesson builds on another
+	Practicals []entry        // front page: Lessons are all lessons, and these all practicals
+	Time       string         // front page: how long all lessons take
+	Opening    template.HTML  // slides: the speaker's notes to the title
 	Slides     []*slide
 }
 
@@ -63,7 +67,7 @@ const nearby = 30
 // page returns what the page of lesson i says of the site; -1 is the front page.
 func (s *site) page(i int) page {
 	from, to := max(0, i-nearby), min(len(s.entries), max(i, 0)+nearby+1)
-	p := page{Lessons: s.entries[from:to], All: len(s.entries), Untrusted: s.opt.Untrusted, Guide: s.guide != ""}
+	p := page{Lessons: s.entries[from:to], All: len(s.entries), Untrusted: s.opt.Untrusted, Guide: s.guide != "", Figures: len(s.records) > 0}
 	if i < 0 {
 		return p
 	}

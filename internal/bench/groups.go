@@ -1,0 +1,23 @@
+package bench
+
+// Groups are all groups, in the order in which they are shown.
+var Groups = []Group{
+	{"talks", "the talks' programs in Python, and what the lessons make of them in Go", []Benchmarks{
+		{"bench", []string{"BenchmarkWaits", "BenchmarkPowers", "BenchmarkSums", "BenchmarkJobs", "BenchmarkRequests",
+			"BenchmarkDownloads", "BenchmarkMaximum", "BenchmarkProcesses", "BenchmarkSleepers", "BenchmarkFailure",
+			"BenchmarkFindSSH", "BenchmarkFindFiles", "BenchmarkGitStatus"}},
+		{"lessons/maximum", []string{"BenchmarkWall"}},
+	}},
+	{"site", "pages from notebooks, beside nbconvert", []Benchmarks{
+		{"internal/site", []string{"BenchmarkCourse"}},
+	}},
+	{"runner", "notebooks executed, beside nbclient", []Benchmarks{
+		{"internal/build", []string{"BenchmarkNotebook"}},
+	}},
+	{"pools", "the cost of a task in pools of goroutines", []Benchmarks{
+		{"bench/pools", []string{"BenchmarkTask"}},
+	}},
+	{"process", "pools of processes, beside Python's", []Benchmarks{
+		{"helpers/process", []string{"BenchmarkCall", "BenchmarkMap", "BenchmarkStart", "BenchmarkMaximum", "BenchmarkTravel"}},
+	}},
+}
