@@ -24,7 +24,7 @@ USER ${NB_UID}
 
 # Whatever starts Jupyter here finds the kernel and the course's settings.
 ENV PATH=${HOME}/many-hands/.venv/bin:${HOME}/bin:/usr/local/go/bin:${PATH} \
-    JUPYTER_CONFIG_PATH=${HOME}/many-hands/internal/lab/config
+    JUPYTER_CONFIG_PATH=${HOME}/many-hands/internal/lab/image:${HOME}/many-hands/internal/lab/config
 RUN go build -o ${HOME}/bin/manyhands . \
  && manyhands lab --prepare \
  && .venv/bin/pip install --no-cache-dir --require-hashes -r tools/hub.txt

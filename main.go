@@ -69,7 +69,8 @@ func fail(err error) {
 type labCommand struct {
 	Host    string `help:"Address to listen on; 0.0.0.0 lets other machines in, who need the token too." default:"127.0.0.1"`
 	Port    int    `help:"Port to listen on; 0 takes 8888 or the next free one." default:"0"`
-	Prepare bool   `help:"Only set up what is missing, so that the next start needs no network."`
+	Prepare bool   `help:"Only set up what is missing, so that the next start needs no network." xor:"prepare"`
+	Deliver bool   `help:"Only bring your copies of the notebooks in work/ up to date, as a JupyterHub's servers ask for." xor:"prepare"`
 	Browser bool   `help:"Open the browser." default:"true" negatable:""`
 	Dir     string `help:"Open this folder as it is, not your copies of the notebooks in work/." type:"existingdir"`
 }
@@ -77,6 +78,9 @@ type labCommand struct {
 func (v *labCommand) Run(ctx context.Context, c *course.Course) error {
 	if v.Prepare {
 		return lab.Prepare(ctx, c, os.Stdout)
+	}
+	if v.Deliver {
+		return lab.Deliver(c, os.Stdout)
 	}
 	pages := siteCommand{Out: c.Path("site"), Serve: true}
 	return lab.Run(ctx, c, lab.Options{

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *student) runAll() {
 // waitRun waits until every cell that holds something has a number.
 func (s *student) waitRun() {
 	s.t.Helper()
-	s.Wait(4*time.Minute, `(() => {
+	s.Wait(8*time.Minute, `(() => {
 		const cells = [...document.querySelectorAll(".jp-CodeCell")].filter((cell) => cell.querySelector(".cm-content")?.textContent !== "");
 		return cells.length > 0 && cells.every((cell) => /\[\d+\]/.test(cell.querySelector(".jp-InputPrompt").textContent)) && `+s.idle+`;
 	})()`)
@@ -208,9 +209,12 @@ const (
 	})()`
 )
 
-// TestLessonsInJupyterLab does what a student does: opens each lesson from the
-// file browser, runs all of it, looks at the charts, saves, closes, and finds
-// them again.
+// together is how many notebooks run side by side: they mostly wait, so more of
+// them than a small machine has cores.
+const together = 3
+
+// TestLessonsInJupyterLab does what students do: each opens lessons from the
+// file browser, runs all of one, looks at the charts, saves and closes it.
 func TestLessonsInJupyterLab(t *testing.T) {
 	if testparts.Race {
 		t.Skip("the race detector sees nothing of JupyterLab, and this takes minutes")
@@ -224,38 +228,83 @@ func TestLessonsInJupyterLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	notebooks := make(map[string]string)
+	lessons := make(chan string, len(paths))
 	for _, path := range paths {
 		notebooks[filepath.Base(path)] = read(t, path)
+		lessons <- filepath.Base(path)
 	}
-	s := sitDown(t, notebooks)
-	s.Screenshot("opened")
-	s.close() // the first lesson, open by itself
-	for _, path := range paths {
-		name := filepath.Base(path)
-		nb, _ := lesson(t, name)
-		s.open(name)
-		if name == filepath.Base(paths[0]) { // what is still in one is still in all
-			s.lookAtCharts(charts(nb), still, name+" as delivered")
-		}
-		s.runAll()
-		if said := s.unexpected(nb); said != "" {
-			t.Errorf("%s: a cell failed:\n%s", name, said)
-		}
-		s.save()
-		nb, err = notebook.Read(s.course.Path("work", name)) // how many charts there are may depend on what was measured
-		if err != nil || charts(nb) == 0 {
-			t.Fatalf("%s as saved: %d charts, error %v", name, charts(nb), err)
-		}
-		s.lookAtCharts(charts(nb), live, name)
-		s.close()
-		if name != filepath.Base(paths[0]) {
-			continue // what is saved once is saved
-		}
-		s.open(name)
-		s.lookAtCharts(charts(nb), live, name+" opened again")
-		s.close()
+	close(lessons)
+	first := sitDown(t, notebooks)
+	first.Screenshot("opened")
+	first.close() // the first lesson, open by itself
+	first.comeBack(<-lessons)
+	first.CheckRequests(first.server)
+
+	var class sync.WaitGroup
+	defer class.Wait()
+	for i := range together {
+		class.Go(func() {
+			t.Run(fmt.Sprint("student ", i+1), func(t *testing.T) {
+				s := first.beside(t, fmt.Sprint("student-", i+1))
+				for name := range lessons {
+					s.attend(name)
+				}
+				s.CheckRequests(s.server)
+			})
+		})
 	}
-	s.CheckRequests(s.server)
+}
+
+// beside seats another student at the same server, with a browser and a
+// workspace of their own.
+func (s *student) beside(t *testing.T, workspace string) *student {
+	t.Helper()
+	next := *s
+	next.t, next.Tab = t, browsertest.Open(t)
+	next.Do(chromedp.EmulateViewport(1500, 1000),
+		chromedp.Navigate(s.server+"lab/workspaces/"+workspace+"?token="+s.token))
+	next.Wait(time.Minute, `!document.querySelector("#jupyterlab-splash") && !!document.querySelector(".jp-DirListing-item")`)
+	return &next
+}
+
+// attend goes through a lesson: opens it, runs it to its end, saves, looks at
+// its charts, and closes it.
+func (s *student) attend(name string) {
+	s.t.Helper()
+	began := time.Now()
+	nb, _ := lesson(s.t, name)
+	s.open(name)
+	s.runAll()
+	if said := s.unexpected(nb); said != "" {
+		s.t.Errorf("%s: a cell failed:\n%s", name, said)
+	}
+	s.save()
+	nb, err := notebook.Read(s.course.Path("work", name)) // how many charts there are may depend on what was measured
+	if err != nil || charts(nb) == 0 {
+		s.t.Fatalf("%s as saved: %d charts, error %v", name, charts(nb), err)
+	}
+	s.lookAtCharts(charts(nb), live, name)
+	s.close()
+	s.t.Logf("%s took %.0f s", name, time.Since(began).Seconds())
+}
+
+// comeBack attends a lesson, having first looked at its charts as they were
+// delivered, and at last opens it again: what is still in one notebook, or
+// saved, is so in all.
+func (s *student) comeBack(name string) {
+	s.t.Helper()
+	nb, _ := lesson(s.t, name)
+	s.open(name)
+	s.lookAtCharts(charts(nb), still, name+" as delivered")
+	s.close()
+	s.attend(name)
+	nb, err := notebook.Read(s.course.Path("work", name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.open(name)
+	s.lookAtCharts(charts(nb), live, name+" opened again")
+	s.close()
 }
 
 // TestNotebook7 runs a lesson in the plain pages that the same server has.

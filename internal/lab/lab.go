@@ -110,6 +110,17 @@ func Prepare(ctx context.Context, c *course.Course, out io.Writer) error {
 	return err
 }
 
+// Deliver brings the student's copies of the notebooks up to date, as Run does
+// before it opens them, for a Jupyter that something else starts.
+func Deliver(c *course.Course, out io.Writer) error {
+	l := &lab{Course: c, Options: Options{Out: out}}
+	dir, err := l.deliver()
+	if err != nil {
+		return err
+	}
+	return l.arrange(dir)
+}
+
 // lab is one run.
 type lab struct {
 	*course.Course

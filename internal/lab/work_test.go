@@ -2,15 +2,21 @@ package lab_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"manyhands/internal/course"
+	"manyhands/internal/gonb"
 	"manyhands/internal/lab"
+	"manyhands/internal/pyenv"
 )
 
 // openStatic starts the lab where there is neither Python nor Go, which is
@@ -167,5 +173,55 @@ func TestJupyterOnPath(t *testing.T) {
 	r.stop()
 	if left := leftovers(t, c.Root); len(left) > 0 {
 		t.Errorf("processes left: %s", strings.Join(left, "\n"))
+	}
+}
+
+// The image's settings have any Jupyter open the student's copies, with the
+// course's kernel: a JupyterHub and Binder know nothing of `manyhands lab`.
+func TestJupyterInTheImage(t *testing.T) {
+	c := newCourse(t)
+	borrow(t, c)
+	if err := lab.Prepare(t.Context(), c, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", bin, "manyhands").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	t.Setenv("JUPYTER_CONFIG_PATH", c.Path("internal", "lab", "image")+string(filepath.ListSeparator)+c.Path("internal", "lab", "config"))
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("JUPYTER_TOKEN", "known")
+	write(t, c.Path("work", "mine.ipynb"), emptyNotebook)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	jupyter := pyenv.Command(ctx, c.Path(".venv", "bin", "python"), "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0")
+	jupyter.Dir, jupyter.Stdout, jupyter.Stderr = c.Root, t.Output(), t.Output()
+	if err := jupyter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer jupyter.Wait()
+	defer cancel()
+	server := struct{ URL string }{}
+	for end := time.Now().Add(2 * time.Minute); server.URL == ""; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("Jupyter does not say where it is")
+		}
+		said, _ := filepath.Glob(filepath.Join(home, ".local", "share", "jupyter", "runtime", "jpserver-*.json"))
+		if len(said) > 0 {
+			json.Unmarshal([]byte(read(t, said[0])), &server) // perhaps not whole yet
+		}
+	}
+	var folder struct{ Content []struct{ Name string } }
+	call(t, "GET", server.URL+"api/contents", "known", &folder)
+	slices.SortFunc(folder.Content, func(a, b struct{ Name string }) int { return strings.Compare(a.Name, b.Name) })
+	if fmt.Sprint(folder.Content) != "[{00-welcome.ipynb} {mine.ipynb}]" {
+		t.Errorf("Jupyter opens on %v, want the student's copies", folder.Content)
+	}
+	var kernels struct{ Default string }
+	call(t, "GET", server.URL+"api/kernelspecs", "known", &kernels)
+	if kernels.Default != gonb.Name {
+		t.Errorf("the kernel is %q, want %q", kernels.Default, gonb.Name)
 	}
 }
