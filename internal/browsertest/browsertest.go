@@ -5,6 +5,7 @@
 package browsertest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,7 @@ import (
 
 // A Tab is a page in a browser of its own, with a fresh profile.
 type Tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu       sync.Mutex
@@ -37,13 +38,13 @@ type Tab struct {
 
 // Find returns the path of Chromium, or ends the test where there is none, as
 // testparts says.
-func Find(t *testing.T) string {
+func Find(t testing.TB) string {
 	t.Helper()
 	return testparts.Program(t, "apt-get install chromium", "chromium", "chromium-browser", "google-chrome")
 }
 
 // Open starts a browser that ends with the test.
-func Open(t *testing.T) *Tab {
+func Open(t testing.TB) *Tab {
 	t.Helper()
 	path := Find(t)
 	tab := &Tab{t: t}
@@ -126,19 +127,30 @@ func (tab *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 // page stood.
 func (tab *Tab) Wait(limit time.Duration, expression string) {
 	tab.t.Helper()
+	if err := tab.await(limit, expression); err != nil {
+		tab.Screenshot(strings.ReplaceAll(tab.t.Name(), "/", " ") + " failed")
+		tab.t.Fatalf("after %v this is not yet true: %s\nlast error: %v\nwrong in the page: %q\nthe page says:\n%s",
+			limit, expression, err, tab.Wrong(), tab.text())
+	}
+}
+
+// Becomes waits like Wait and tells whether the expression became true.
+func (tab *Tab) Becomes(limit time.Duration, expression string) bool {
+	return tab.await(limit, expression) == nil
+}
+
+func (tab *Tab) await(limit time.Duration, expression string) error {
 	ctx, cancel := context.WithTimeout(tab.ctx, limit)
 	defer cancel()
 	for {
 		// An error is one of the moment, such as a page on its way to another.
 		met, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		if met {
-			return
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			tab.Screenshot(strings.ReplaceAll(tab.t.Name(), "/", " ") + " failed")
-			tab.t.Fatalf("after %v this is not yet true: %s\nlast error: %v\nwrong in the page: %q\nthe page says:\n%s",
-				limit, expression, err, tab.Wrong(), tab.text())
+			return cmp.Or(err, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

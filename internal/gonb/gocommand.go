@@ -13,6 +13,9 @@ import (
 // noNetwork matches what the go command says when it cannot download.
 var noNetwork = regexp.MustCompile(`dial tcp|lookup .*: |module lookup disabled|i/o timeout|proxyconnect|TLS handshake`)
 
+// noCache matches what the go command says when it cannot write to its caches.
+var noCache = regexp.MustCompile(`could not create module cache|failed to initialize build cache|build cache is (required|disabled)`)
+
 // goOutput runs the go command in dir and returns its output.
 func goOutput(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
@@ -31,6 +34,9 @@ func goOutput(ctx context.Context, dir string, env []string, args ...string) ([]
 	case noNetwork.Match(said.Bytes()):
 		return nil, fmt.Errorf("go %s: %w\n%s\nthe first start downloads modules: connect to the network, "+
 			"or set GOPROXY to a proxy that you can reach, and try again", args[0], err, bytes.TrimSpace(said.Bytes()))
+	case noCache.Match(said.Bytes()):
+		return nil, fmt.Errorf("go %s: %w\n%s\nGo keeps its caches in the home folder: where that cannot be written, "+
+			"set GOCACHE and GOMODCACHE to folders that can, and try again", args[0], err, bytes.TrimSpace(said.Bytes()))
 	default:
 		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, bytes.TrimSpace(said.Bytes()))
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -136,6 +137,11 @@ func TestInstallAgainWhatIsStale(t *testing.T) {
 		{"first", func() {}, true},
 		{"nothing changed", func() {}, false},
 		{"a tool is gone", func() { os.Remove(c.Path(".tools", "bin", "gopls")) }, true},
+		{"Go was upgraded", func() {
+			stamp := c.Path(".tools", "bin", ".stamp")
+			text, _ := os.ReadFile(stamp)
+			put(t, stamp, strings.Replace(string(text), runtime.Version(), "go1.25.1", 1))
+		}, true},
 		{"another version", func() { put(t, c.Path("tools", "go.sum"), "\n") }, true},
 	} {
 		test.change()
@@ -164,6 +170,11 @@ func TestInstallFails(t *testing.T) {
 			put(t, c.Path("tools", "go.sum"), "github.com/janpfeifer/gonb v0.11.4 h1:yzRUqCTS3IXX91MDkiXFpOMstZH0eLj1ZWZc8jedWOw=\n"+
 				"github.com/janpfeifer/gonb v0.11.4/go.mod h1:yzRUqCTS3IXX91MDkiXFpOMstZH0eLj1ZWZc8jedWOw=\n")
 		}, "connect to the network"},
+		{"home cannot be written", func(t *testing.T, _ *course.Course) {
+			t.Setenv("HOME", "/dev/null/home")
+			t.Setenv("GOCACHE", "")
+			t.Setenv("XDG_CACHE_HOME", "")
+		}, "set GOCACHE and GOMODCACHE"},
 		{"does not compile", func(t *testing.T, c *course.Course) { put(t, c.Path("tools", "gonb", "main.go"), "package main\n") }, "function main is undeclared"},
 		{"no tools module", func(t *testing.T, c *course.Course) { os.Remove(c.Path("tools", "go.mod")) }, "go.mod"},
 	} {

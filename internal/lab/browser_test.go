@@ -79,20 +79,17 @@ func (s *student) waitOpen() {
 
 // open opens a notebook from the file browser.
 func (s *student) open(name string) {
-	s.t.Helper()
 	s.Do(chromedp.DoubleClick(`//*[contains(@class,"jp-DirListing-itemName")][.="` + name + `"]`))
 	s.waitOpen()
 }
 
 func (s *student) save() {
-	s.t.Helper()
 	s.menu("File", "docmanager:save")
 	s.Wait(time.Minute, `!document.querySelector(".lm-DockPanel-tabBar .lm-mod-current.jp-mod-dirty")`)
 }
 
 // close saves the notebook, closes its tab and ends its kernel.
 func (s *student) close() {
-	s.t.Helper()
 	s.save()
 	s.menu("File", "filemenu:close-and-cleanup")
 	s.Do(chromedp.Click(".jp-Dialog button.jp-mod-accept"))
@@ -102,7 +99,6 @@ func (s *student) close() {
 // runAll clears all outputs, so that what is seen afterwards is new, runs all
 // cells and waits until they are done.
 func (s *student) runAll() {
-	s.t.Helper()
 	s.menu("Edit", "editmenu:clear-all")
 	s.Wait(time.Minute, `document.querySelectorAll(".jp-OutputArea-output").length === 0`)
 	s.menu("Run", "runmenu:run-all")
@@ -118,22 +114,33 @@ func (s *student) waitRun() {
 	})()`)
 }
 
-// menu chooses a command from one of JupyterLab's menus.
+// menu chooses a command from one of JupyterLab's menus. On a busy machine a
+// menu may take its first click for two, or its mouse for one passing by; then,
+// like a person, it tries again.
 func (s *student) menu(name, command string) {
-	s.t.Helper()
-	item := `.lm-Menu-item[data-command="` + command + `"]`
-	s.Do(
-		chromedp.Click(`//*[@id="jp-MainMenu"]//*[contains(@class,"lm-MenuBar-itemLabel")][text()="`+name+`"]`),
-		chromedp.WaitVisible(item))
-	// JupyterLab's menus choose what the mouse has moved onto, which a bare click does not do.
-	at := browsertest.Call[[]float64](s.Tab, `(item) => {
-		const box = document.querySelector(item).getBoundingClientRect();
-		return [box.x + box.width / 2, box.y + box.height / 2];
-	}`, item)
-	s.Do(
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0]-3, at[1]),
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]),
-		chromedp.MouseClickXY(at[0], at[1]))
+	item := fmt.Sprintf(`.lm-Menu-item[data-command="%s"]`, command)
+	for range 5 {
+		s.Do(chromedp.Click(`//*[@id="jp-MainMenu"]//*[contains(@class,"lm-MenuBar-itemLabel")][text()="` + name + `"]`))
+		if s.Becomes(10*time.Second, fmt.Sprintf(`document.querySelector('%s')?.offsetHeight > 0`, item)) {
+			// JupyterLab's menus choose what the mouse has moved onto, which a bare click does not do.
+			at := browsertest.Call[[]float64](s.Tab, `(item) => {
+				const box = document.querySelector(item).getBoundingClientRect();
+				return [box.x + box.width / 2, box.y + box.height / 2];
+			}`, item)
+			s.Do(
+				chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0]-3, at[1]),
+				chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]))
+			if s.Becomes(10*time.Second, fmt.Sprintf(`!!document.querySelector('%s.lm-mod-active')`, item)) {
+				s.Do(chromedp.MouseClickXY(at[0], at[1]))
+				s.Wait(time.Minute, `!document.querySelector(".lm-Menu")`)
+				return
+			}
+		}
+		s.Screenshot("menu again")
+		s.t.Logf("the menu %s does not offer %s: again", name, command)
+		s.Do(chromedp.KeyEvent(kb.Escape))
+	}
+	s.t.Fatalf("the menu %s does not offer %s", name, command)
 }
 
 // write replaces the source of a cell, counted from 0, and leaves the cursor
@@ -270,7 +277,6 @@ func (s *student) beside(t *testing.T, workspace string) *student {
 // attend goes through a lesson: opens it, runs it to its end, saves, looks at
 // its charts, and closes it.
 func (s *student) attend(name string) {
-	s.t.Helper()
 	began := time.Now()
 	nb, _ := lesson(s.t, name)
 	s.open(name)
@@ -292,7 +298,6 @@ func (s *student) attend(name string) {
 // delivered, and at last opens it again: what is still in one notebook, or
 // saved, is so in all.
 func (s *student) comeBack(name string) {
-	s.t.Helper()
 	nb, _ := lesson(s.t, name)
 	s.open(name)
 	s.lookAtCharts(charts(nb), still, name+" as delivered")

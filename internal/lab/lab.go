@@ -13,10 +13,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/shirou/gopsutil/v4/disk"
 
 	"manyhands/internal/course"
 	"manyhands/internal/doctor"
@@ -40,23 +42,28 @@ type Options struct {
 
 // Run opens the course in JupyterLab, prints the address once it answers and
 // stays until ctx ends; then Jupyter and all its kernels are stopped, and Run
-// returns nil. A second Run on the same course says where the first one is.
+// returns nil. A second Run on the same course says where the first one is, and
+// mends its kernel.
 func Run(ctx context.Context, c *course.Course, opt Options) error {
 	if opt.Host == "" {
 		opt.Host = "127.0.0.1"
 	}
 	l := &lab{Course: c, Options: opt}
+	return l.wayOut(l.run(ctx))
+}
+
+func (l *lab) run(ctx context.Context) error {
 	if err := os.MkdirAll(l.state(), 0o777); err != nil {
 		return fmt.Errorf("the course's folder has to be writable: %w", err)
 	}
-	lock := flock.New(c.Path(".cache", "lab.lock"))
+	lock := flock.New(l.Path(".cache", "lab.lock"))
 	var s session
 	for {
 		var answers bool
 		if s, answers = l.running(ctx); answers {
 			l.say("Jupyter is already running on this course:\n\n    %s\n", s.Address)
 			l.browse(s)
-			return nil
+			return l.mendKernel(ctx)
 		}
 		alone, err := lock.TryLock()
 		if err != nil {
@@ -77,11 +84,11 @@ func Run(ctx context.Context, c *course.Course, opt Options) error {
 			return err
 		}
 	}
-	port, err := freePort(opt.Host, opt.Port)
+	port, err := freePort(l.Host, l.Port)
 	if err != nil {
 		return err
 	}
-	dir := opt.Dir
+	dir := l.Dir
 	if dir == "" {
 		if dir, err = l.deliver(); err != nil {
 			return err
@@ -91,15 +98,35 @@ func Run(ctx context.Context, c *course.Course, opt Options) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && opt.Static == nil:
+	case err != nil && l.Static == nil:
 		return err
 	case err != nil:
-		l.say("! %v", err)
+		l.say("! %v", l.wayOut(err))
 		l.say("So there is no JupyterLab here yet, and the lessons open as plain pages instead: all the text and all\n" +
 			"the charts, but no cell to run. Mend the above and start again; `go run . doctor` says what is missing.")
-		return opt.Static(ctx)
+		return l.Static(ctx)
 	}
 	return l.serve(ctx, jupyter, dir, port)
+}
+
+// full matches what Go, Python and the compilers say of a full disk or an
+// exhausted quota.
+var full = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded`)
+
+// little is so little room, in bytes, that a program which failed and does not
+// say why, such as Python's venv, most likely failed for that.
+const little = 16 << 20
+
+// wayOut adds to an error that comes of a full disk what to do.
+func (l *lab) wayOut(err error) error {
+	if err == nil {
+		return nil
+	}
+	usage, unknown := disk.Usage(l.Root)
+	if !full.MatchString(err.Error()) && (unknown != nil || usage.Free > little) {
+		return err
+	}
+	return fmt.Errorf("%w\nThe disk is full: make room on the disk of %s and start again. What you have saved in work/ is safe", err, l.Root)
 }
 
 // Prepare sets up all that Run needs, so that Run then works without a
@@ -107,7 +134,7 @@ func Run(ctx context.Context, c *course.Course, opt Options) error {
 func Prepare(ctx context.Context, c *course.Course, out io.Writer) error {
 	l := &lab{Course: c, Options: Options{Out: out}}
 	_, err := l.setUp(ctx)
-	return err
+	return l.wayOut(err)
 }
 
 // Deliver brings the student's copies of the notebooks up to date, as Run does
@@ -116,9 +143,9 @@ func Deliver(c *course.Course, out io.Writer) error {
 	l := &lab{Course: c, Options: Options{Out: out}}
 	dir, err := l.deliver()
 	if err != nil {
-		return err
+		return l.wayOut(err)
 	}
-	return l.arrange(dir)
+	return l.wayOut(l.arrange(dir))
 }
 
 // lab is one run.
@@ -163,6 +190,15 @@ func (l *lab) setUp(ctx context.Context) (*jupyter, error) {
 		p.Printf("! %v\n  So the %s on PATH is used.", envErr, j.name)
 	}
 	return j, toolchain.WriteKernelspec(l.Course, j.share)
+}
+
+// mendKernel builds what the kernels of a running Jupyter miss by now, for
+// example since Go was upgraded; the next kernel to start has it.
+func (l *lab) mendKernel(ctx context.Context) error {
+	p := progress.New(l.Out)
+	defer p.Wait()
+	_, err := l.setUpKernel(ctx, p)
+	return err
 }
 
 // setUpKernel builds GoNB and fills Go's build cache with what cells use.

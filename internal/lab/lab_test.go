@@ -325,7 +325,7 @@ func homeless(t *testing.T) {
 		}
 		t.Setenv(name, strings.TrimSpace(string(out)))
 	}
-	t.Setenv("HOME", filepath.Join(t.TempDir(), "nowhere"))
+	t.Setenv("HOME", "/dev/null/home") // which nobody can make
 }
 
 // runCell starts a kernel through the server, executes the source on it and
