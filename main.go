@@ -36,7 +36,8 @@ type command struct {
 	Bench   benchCommand   `cmd:"" help:"Measure the course beside its peers, such as Python and nbconvert."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what is here, what is missing, and how to get it."`
 
-	Broker brokerCommand `cmd:"" group:"Brokers (lessons 12 and 13)" help:"Run a broker, as the lessons do on demand."`
+	Broker brokerCommand `cmd:"" group:"Many machines (lessons 12 and 13)" help:"Run a broker, as the lessons do on demand."`
+	Worker workerCommand `cmd:"" group:"Many machines (lessons 12 and 13)" help:"Work for pools on other machines."`
 
 	FindSSH   findSSHCommand   `cmd:"" name:"find-ssh" group:"Field tools (lesson 11)" help:"Find the SSH servers, or others, of a subnet."`
 	FindFiles findFilesCommand `cmd:"" group:"Field tools (lesson 11)" help:"Find files by pattern in trees of folders."`

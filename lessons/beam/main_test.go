@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/testing/ptest"
+)
+
+func TestMain(m *testing.M) { ptest.Main(m) }
+
+func TestMaximum(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers")
+	want, err := fill(path, 100_003)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, chunks := range []int64{1, 8, 100} {
+		got, err := maximum(t.Context(), path, chunks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != fmt.Sprint(want) {
+			t.Errorf("%d chunks: the largest is %s, want %v", chunks, got, want)
+		}
+	}
+}
+
+// TestFailure has a worker that cannot read its chunk: the reason comes home.
+func TestFailure(t *testing.T) {
+	folder := t.TempDir()
+	_, err := execute(t.Context(), []chunk{{Path: filepath.Join(folder, "away"), To: 1}}, filepath.Join(folder, "max"))
+	if err == nil || !strings.Contains(err.Error(), "away") {
+		t.Error("the error is", err)
+	}
+}
+
+func TestTooManyChunks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers")
+	if _, err := fill(path, 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, chunks := range []int64{0, 4} {
+		if _, err := maximum(t.Context(), path, chunks); err == nil {
+			t.Errorf("3 numbers were cut into %d chunks", chunks)
+		}
+	}
+}
