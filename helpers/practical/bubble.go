@@ -18,14 +18,16 @@ import (
 func (t *T) Bubble(check func()) {
 	finished, over := false, false // it came to its end; it ended somehow
 	var cause any
+	var here string
 	func() {
 		defer func() {
 			if deadlock := recover(); deadlock != nil && !over {
-				cause = "everything waits for what never comes" + list(running(t.pkg))
+				cause = "everything waits for what never comes" + list(running(t.pkg, here))
 			}
 		}()
 		synctest.Test(t.test, func(*testing.T) {
 			ended := make(chan struct{})
+			here = bubble()
 			go t.guard(func() { check(); finished = true }, func(why any) {
 				cause, over = why, true
 				close(ended)

@@ -39,7 +39,7 @@ func (t *T) Go(f func()) *Call {
 // waits for what never comes, that is reported and the check ends.
 func (t *T) Ends(call string, f func()) {
 	if !t.Go(f).Returns() {
-		t.Fatalf("%s does not return: it waits for what never comes%s", call, list(running(t.pkg)))
+		t.Fatalf("%s does not return: it waits for what never comes%s", call, list(running(t.pkg, "")))
 	}
 }
 

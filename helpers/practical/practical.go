@@ -136,7 +136,7 @@ func run(t *testing.T, limit time.Duration, check func(*T)) []string {
 			c.Errorf("%v", cause)
 		}
 	case <-time.After(limit + limit/10): // a check that heeds its context ends by itself
-		c.Errorf("not done after %v: something waits for what never comes, or loops without end%s", limit, list(running(c.pkg)))
+		c.Errorf("not done after %v: something waits for what never comes, or loops without end%s", limit, list(running(c.pkg, "")))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -203,7 +203,7 @@ func (t *T) Context() context.Context { return t.ctx }
 func (t *T) Leaks() {
 	const patience = 500 * time.Millisecond
 	for waited, pause := time.Duration(0), time.Millisecond; ; waited, pause = waited+pause, 2*pause {
-		left := running(t.pkg)
+		left := running(t.pkg, bubble())
 		if len(left) == 0 {
 			return
 		}

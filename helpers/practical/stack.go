@@ -31,7 +31,7 @@ func students(function, pkg string) bool {
 
 // place names a line of the student's code.
 func place(function, pkg, file string, line int) string {
-	name := strings.TrimPrefix(function, pkg)
+	name := strings.ReplaceAll(strings.TrimPrefix(function, pkg), "[...]", "") // type arguments
 	if path.Base(file) != answerFile {
 		return "in " + name
 	}
@@ -55,19 +55,38 @@ func panicked(pkg string) string {
 }
 
 // running describes each goroutine but the caller's that runs code of the
-// student's: what it does, and where.
-func running(pkg string) []string {
+// student's: what it does, and where. In a bubble, see [T.Bubble], what earlier
+// ones have left does not count.
+func running(pkg, bubble string) []string {
 	var found []string
 	for _, stack := range stacks() {
-		if at := studentsFrame(stack, pkg); at != "" {
-			_, state, _ := strings.Cut(stack, "[")
-			state, _, _ = strings.Cut(state, "]")
+		state := stateOf(stack)
+		if at := studentsFrame(stack, pkg); at != "" && strings.HasSuffix(state, bubble) {
 			state, _, _ = strings.Cut(state, ",")          // how long it has been so
 			state, _, _ = strings.Cut(state, " (durable)") // in a bubble
 			found = append(found, state+" "+at)
 		}
 	}
 	return found
+}
+
+// stateOf returns what a goroutine does, as its stack begins with:
+// "chan receive (durable), 2 minutes, synctest bubble 3".
+func stateOf(stack string) string {
+	_, state, _ := strings.Cut(stack, "[")
+	state, _, _ = strings.Cut(state, "]")
+	return state
+}
+
+// bubble returns how the state of goroutines ends that are in the caller's bubble;
+// "" outside of any.
+func bubble() string {
+	own := make([]byte, 1<<10)
+	_, bubble, inside := strings.Cut(stateOf(string(own[:runtime.Stack(own, false)])), ", synctest ")
+	if !inside {
+		return ""
+	}
+	return bubble
 }
 
 // stacks returns the stack of each goroutine but the caller's, all of one moment.
@@ -78,8 +97,10 @@ func stacks() []string {
 }
 
 // studentsFrame returns the innermost place of the student's code in a
-// goroutine's stack, as package runtime prints it; "" where there is none.
+// goroutine's stack, as package runtime prints it; "" where there is none. One in
+// the student's own file goes before one in given code.
 func studentsFrame(stack, pkg string) string {
+	found := ""
 	lines := strings.Split(stack, "\n")
 	for i := 1; i+1 < len(lines); i += 2 {
 		function, _, _ := strings.Cut(strings.TrimPrefix(lines[i], "created by "), " in goroutine")
@@ -90,10 +111,15 @@ func studentsFrame(stack, pkg string) string {
 			file, rest, _ := strings.Cut(strings.TrimSpace(lines[i+1]), ":")
 			number, _, _ := strings.Cut(rest, " ")
 			line, _ := strconv.Atoi(number)
-			return place(function, pkg, file, line)
+			if path.Base(file) == answerFile {
+				return place(function, pkg, file, line)
+			}
+			if found == "" {
+				found = place(function, pkg, file, line)
+			}
 		}
 	}
-	return ""
+	return found
 }
 
 // list writes what running found, the first few, a line each.
