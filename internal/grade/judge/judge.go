@@ -77,7 +77,6 @@ func Main(m *testing.M) {
 	}
 	unix.CloseOnExec(ReportFD) // not for worker processes
 	limit(plan)
-	perturb.Seed(plan.Seed)
 	j := &judge{plan: plan, out: os.NewFile(ReportFD, "report")}
 	practical.SetJudge(j)
 	m.Run()
@@ -110,6 +109,7 @@ func (j *judge) Begin(criterion string) bool {
 	if !slices.Contains(j.plan.Criteria, criterion) {
 		return false
 	}
+	perturb.Seed(j.plan.Seed) // a criterion is delayed the same way whatever ran before it
 	j.start = time.Now()
 	j.write(Record{Event: Begin, Criterion: criterion})
 	return true

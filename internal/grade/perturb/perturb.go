@@ -13,8 +13,12 @@ var (
 	turns [1 << 12]uint32 // how often each point was passed
 )
 
-// Seed chooses the delays; 0 means none. It must be called before any Point.
-func Seed(s uint64) { seed = s }
+// Seed chooses the delays from here on; 0 means none. They do not depend on what
+// ran before.
+func Seed(s uint64) {
+	seed = s
+	clear(turns[:])
+}
 
 // Point may delay the calling goroutine. Site is the number of the call in the
 // source.

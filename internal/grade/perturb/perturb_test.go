@@ -31,3 +31,17 @@ func TestBubble(t *testing.T) {
 		}
 	})
 }
+
+// TestSeedStartsAnew sees that a hot loop in one criterion takes no delays from
+// the next.
+func TestSeedStartsAnew(t *testing.T) {
+	Seed(1)
+	defer Seed(0)
+	for range 5000 {
+		Point(7)
+	}
+	Seed(1)
+	if turns[7] != 0 {
+		t.Errorf("the first pass of a point counts as number %d", turns[7]+1)
+	}
+}
