@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 
 	"manyhands/internal/bench"
 	"manyhands/internal/course"
 	"manyhands/internal/edition"
 	"manyhands/internal/progress"
+	"manyhands/internal/pyenv"
 )
 
 type benchCommand struct {
-	Groups []string `arg:"" optional:"" name:"group" help:"Groups of figures to measure; all if none is named."`
-	JSON   string   `name:"json" help:"Keep the figures in this file, in place of older ones of the same groups. The pages show bench/results.json." type:"path" placeholder:"FILE"`
-	Short  bool     `help:"Measure one round only: to see that it works."`
+	Groups  []string `arg:"" optional:"" name:"group" help:"Groups of figures to measure; all if none is named."`
+	JSON    string   `name:"json" help:"Keep the figures in this file, in place of older ones of the same groups. The pages show bench/results.json." type:"path" placeholder:"FILE"`
+	Install bool     `help:"First install the peers, as far as pip and the go command have them: into .venv and Go's own cache."`
+	Short   bool     `help:"Measure one round only: to see that it works."`
 }
 
 func (*benchCommand) Help() string {
@@ -33,6 +36,11 @@ func (v *benchCommand) Run(ctx context.Context, c *course.Course) error {
 	groups, err := bench.Find(v.Groups...)
 	if err != nil {
 		return err
+	}
+	if v.Install {
+		if err := install(ctx, c); err != nil {
+			return err
+		}
 	}
 	if warning := edition.Busy(ctx); warning != "" {
 		fmt.Fprintln(os.Stderr, warning)
@@ -56,4 +64,22 @@ func (v *benchCommand) measure(ctx context.Context, c *course.Course, g bench.Gr
 	bars := progress.New(os.Stderr)
 	defer bars.Wait()
 	return bench.Run(ctx, c, g, bars, v.Short)
+}
+
+// install gets what the course is compared with and does not need.
+func install(ctx context.Context, c *course.Course) error {
+	bars := progress.New(os.Stderr)
+	defer bars.Wait()
+	if err := pyenv.Add(ctx, c, "peers.txt", "the peers in Python: RQ, Dask, nbgrader", bars); err != nil {
+		return err
+	}
+	task := bars.Task("the peers in Go: conc, ants", 0)
+	get := exec.CommandContext(ctx, "go", "mod", "download")
+	get.Dir = c.Path("bench", "pools")
+	out, err := get.CombinedOutput()
+	task.Done(err)
+	if err != nil {
+		return fmt.Errorf("go mod download in %s: %w\n%s", get.Dir, err, out)
+	}
+	return nil
 }

@@ -137,11 +137,11 @@ func (e Env) build(ctx context.Context, c *course.Course, p *progress.Progress) 
 	if err := os.RemoveAll(e.Dir); err != nil {
 		return fmt.Errorf("remove the half-made .venv: %w", err)
 	}
-	install := e.withPip
-	if uv, err := exec.LookPath("uv"); err == nil {
-		install = func(ctx context.Context, b *building) error { return e.withUV(ctx, uv, b) }
+	requirements := &building{requirements: c.Path("tools", "requirements.txt"), what: "JupyterLab and its packages", log: log, progress: p}
+	if err := e.create(ctx, requirements); err != nil {
+		return err
 	}
-	if err := install(ctx, &building{requirements: c.Path("tools", "requirements.txt"), log: log, progress: p}); err != nil {
+	if err := e.install(ctx, requirements); err != nil {
 		return err
 	}
 	minor, err := e.minor(ctx)
@@ -155,32 +155,67 @@ func (e Env) build(ctx context.Context, c *course.Course, p *progress.Progress) 
 	return renameio.WriteFile(e.stamp(), []byte(stamp), 0o666)
 }
 
-// building is one run of build: where it reads, logs and shows itself.
+// Add installs what another file of requirements in tools/ asks for into the
+// course's environment, which it makes first where that is needed. Ensure takes
+// it away again with the environment, when that is made anew.
+func Add(ctx context.Context, c *course.Course, requirements, what string, p *progress.Progress) error {
+	e, err := Ensure(ctx, c, p)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(c.Path(".cache", "venv.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	if err != nil {
+		return fmt.Errorf("add to .venv: %w", err)
+	}
+	defer log.Close()
+	return e.install(ctx, &building{requirements: c.Path("tools", requirements), what: what, log: log, progress: p})
+}
+
+// building is one run of build or Add: what it installs, where it logs and shows
+// itself.
 type building struct {
 	requirements string
+	what         string
 	log          *os.File
 	progress     *progress.Progress
 }
 
-func (e Env) withPip(ctx context.Context, b *building) error {
+// create makes an environment without packages: with uv where that is there, which
+// fetches a Python where there is none.
+func (e Env) create(ctx context.Context, b *building) (err error) {
+	task := b.progress.Task("a Python environment of its own, .venv", 0)
+	defer func() { task.Done(err) }()
 	python, err := Find(ctx)
+	if uv, missing := exec.LookPath("uv"); missing == nil {
+		want := fmt.Sprintf(">=3.%d,<=3.%d", oldest, newest)
+		if err == nil {
+			want = python.Path
+		}
+		return b.run(ctx, nil, uv, "venv", "--no-project", "--python", want, e.Dir)
+	}
 	if err != nil {
 		return err
 	}
 	if !python.HasVenv {
 		return fmt.Errorf("%v came without its venv module: sudo apt-get install python3-venv", python)
 	}
-	task := b.progress.Task("a Python environment of its own, .venv", 0)
-	err = b.run(ctx, nil, python.Path, "-I", "-m", "venv", e.Dir)
-	task.Done(err)
-	if err != nil {
+	return b.run(ctx, nil, python.Path, "-I", "-m", "venv", e.Dir)
+}
+
+// install installs the requirements: with uv, several times faster, or with pip.
+func (e Env) install(ctx context.Context, b *building) (err error) {
+	if uv, err := exec.LookPath("uv"); err == nil {
+		task := b.progress.Task(b.what+" (uv)", 0)
+		err := b.run(ctx, func(line string) { task.Step(strings.TrimSpace(line)) }, uv, "pip", "install",
+			"--python", e.Python(), "--compile-bytecode", "--require-hashes", "--requirement", b.requirements)
+		task.Done(err)
 		return err
 	}
 	total, err := countRequirements(b.requirements)
 	if err != nil {
 		return err
 	}
-	task = b.progress.Task("JupyterLab and its packages", total)
+	task := b.progress.Task(b.what, total)
 	err = b.run(ctx, func(line string) {
 		// pip names each requirement once, whether it is for this machine or not.
 		if words := strings.Fields(line); len(words) > 1 {
@@ -193,24 +228,6 @@ func (e Env) withPip(ctx context.Context, b *building) error {
 		}
 	}, e.Python(), "-I", "-m", "pip", "install", "--no-input", "--no-user", "--disable-pip-version-check",
 		"--progress-bar=off", "--retries=2", "--require-hashes", "--requirement", b.requirements)
-	task.Done(err)
-	return err
-}
-
-// withUV does the same with uv, which is several times faster and fetches a
-// Python where there is none.
-func (e Env) withUV(ctx context.Context, uv string, b *building) error {
-	want := fmt.Sprintf(">=3.%d,<=3.%d", oldest, newest)
-	if python, err := Find(ctx); err == nil {
-		want = python.Path
-	}
-	task := b.progress.Task("JupyterLab and its packages (uv)", 0)
-	show := func(line string) { task.Step(strings.TrimSpace(line)) }
-	err := b.run(ctx, show, uv, "venv", "--no-project", "--python", want, e.Dir)
-	if err == nil {
-		err = b.run(ctx, show, uv, "pip", "install", "--python", e.Python(), "--compile-bytecode",
-			"--require-hashes", "--requirement", b.requirements)
-	}
 	task.Done(err)
 	return err
 }

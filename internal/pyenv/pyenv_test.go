@@ -165,6 +165,36 @@ func TestEnsureWithUV(t *testing.T) {
 	}
 }
 
+// What the course does not need is added to the environment by itself, and is no
+// reason to make that anew.
+func TestAdd(t *testing.T) {
+	for _, with := range []string{"pip", "uv"} {
+		t.Run(with, func(t *testing.T) {
+			if with == "pip" {
+				withoutUV(t)
+			} else if _, err := exec.LookPath("uv"); err != nil {
+				testparts.Missing(t, "uv is missing: pip install uv")
+			}
+			c := newCourse(t)
+			if err := os.Rename(c.Path("tools", "requirements.txt"), c.Path("tools", "peers.txt")); err != nil {
+				t.Fatal(err)
+			}
+			write(t, c.Path("tools", "requirements.txt"), "# nothing\n")
+			var out bytes.Buffer
+			p := progress.New(&out)
+			err := pyenv.Add(t.Context(), c, "peers.txt", "peers", p)
+			p.Wait()
+			if err != nil || !strings.Contains(out.String(), "peers") {
+				t.Fatalf("%v\n%s", err, out.String())
+			}
+			hello(t, c)
+			if err := pyenv.State(t.Context(), c); err != nil {
+				t.Errorf("with peers the state is %v", err)
+			}
+		})
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	withoutUV(t)
 	c := newCourse(t)
