@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 
 	"manyhands/internal/brokerd"
 )
 
 type brokerCommand struct {
-	Kind string `arg:"" enum:"nats,redis" help:"nats or redis."`
-	For  int    `help:"End with the process of this number, such as a notebook's kernel." placeholder:"PID"`
+	Kind  string `arg:"" enum:"nats,redis" help:"nats or redis."`
+	For   int    `help:"End with the process of this number, such as a notebook's kernel." placeholder:"PID"`
+	Nodes int    `help:"Start a cluster of so many NATS servers on this machine, each a process: 3 or 5." placeholder:"N"`
+	Node  string `hidden:"" help:"Be one of them."`
 }
 
 func (*brokerCommand) Help() string {
@@ -18,15 +23,42 @@ func (*brokerCommand) Help() string {
 }
 
 func (v *brokerCommand) Run(ctx context.Context) error {
-	b, err := brokerd.Start(v.Kind)
+	if v.Node != "" {
+		return brokerd.RunNode(ctx, v.Node)
+	}
+	url, stop, err := v.start(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.Stop()
-	fmt.Println(b.URL)
+	defer stop()
+	fmt.Println(url)
 	if v.For > 0 {
 		return brokerd.Await(ctx, v.For)
 	}
 	<-ctx.Done()
 	return nil
+}
+
+func (v *brokerCommand) start(ctx context.Context) (url string, stop func(), err error) {
+	switch {
+	case v.Nodes == 0:
+		b, err := brokerd.Start(v.Kind)
+		if err != nil {
+			return "", nil, err
+		}
+		return b.URL, b.Stop, nil
+	case v.Kind != "nats" || v.Nodes != 3 && v.Nodes != 5:
+		return "", nil, errors.New("--nodes is for nats, and 3 or 5: a cluster decides by majority, and keeps three copies")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	nodes, err := brokerd.StartNodes(ctx, v.Nodes, func(text string) *exec.Cmd {
+		return exec.Command(self, "broker", v.Kind, "--node", text)
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return nodes.URL, nodes.Stop, nil
 }

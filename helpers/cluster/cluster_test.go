@@ -77,6 +77,13 @@ type chunk struct {
 var where string
 
 func TestMain(m *testing.M) {
+	if node := os.Getenv(nodeVariable); node != "" {
+		if err := brokerd.RunNode(context.Background(), node); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	b, err := brokerd.Start("nats")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

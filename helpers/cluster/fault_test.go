@@ -3,74 +3,72 @@
 package cluster_test
 
 import (
-	"fmt"
-	"net"
-	"net/url"
-	"strings"
+	"os"
+	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"manyhands/helpers/cluster"
+	"manyhands/internal/brokerd"
 )
 
-// startCluster starts three servers that are one cluster.
-func startCluster(t *testing.T) []*server.Server {
+// nodeVariable makes the test program a node of a NATS cluster.
+const nodeVariable = "CLUSTER_TEST_NODE"
+
+// startNodes starts three servers, each a process, that are one cluster.
+func startNodes(t *testing.T) *brokerd.Nodes {
 	t.Helper()
-	var routes []*url.URL
-	var holders []net.Listener
-	for range 3 { // each has to know the others' ports before it starts
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		holders = append(holders, l)
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+	nodes, err := brokerd.StartNodes(t.Context(), 3, func(text string) *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), nodeVariable+"="+text)
+		return cmd
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	nodes := make([]*server.Server, 3)
-	for i, l := range holders {
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		nodes[i] = startNode(t, &server.Options{
-			ServerName: fmt.Sprint("node", i), JetStream: true, StoreDir: t.TempDir(), Routes: routes,
-			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: port},
-		})
-	}
+	t.Cleanup(nodes.Stop)
 	return nodes
 }
 
-// await waits until the cluster has a leader that knows all nodes.
-func await(t *testing.T, nodes []*server.Server) {
+// killLeader kills the node that leads a stream.
+func killLeader(t *testing.T, nodes *brokerd.Nodes, stream string) {
 	t.Helper()
-	limit := time.Now().Add(30 * time.Second)
-	for time.Now().Before(limit) {
-		for _, node := range nodes {
-			if node.JetStreamIsLeader() && len(node.JetStreamClusterPeers()) == len(nodes) {
-				return
-			}
-		}
-		time.Sleep(20 * time.Millisecond) // the vote makes no event here
+	nc, err := nats.Connect(nodes.URL)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("the servers do not become a cluster")
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := s.CachedInfo().Cluster.Leader
+	i := slices.Index([]string{"node1", "node2", "node3"}, leader)
+	if i < 0 {
+		t.Fatalf("%q leads", leader)
+	}
+	if err := nodes.Processes[i].Kill(); err != nil {
+		t.Fatal(err)
+	}
 }
 
-// TestNodeAndWorkersDie takes a node of a cluster of three away, the one that
-// leads the queue, and kills workers, while jobs are on their way: every job is
-// done, and counted once.
+// TestNodeAndWorkersDie kills a node of a cluster of three, the one that leads the
+// queue, and workers, while jobs are on their way: every job is done, and counted
+// once.
 func TestNodeAndWorkersDie(t *testing.T) {
-	nodes := startCluster(t)
-	await(t, nodes)
-	var urls []string
-	for _, node := range nodes {
-		urls = append(urls, node.ClientURL())
-	}
+	nodes := startNodes(t)
 	var mu sync.Mutex
 	begun, killed := 0, 0
-	pool := open(t, square, cluster.Options{
-		URL: strings.Join(urls, ","), Name: "fault", Workers: 3, Tries: 10, Silence: time.Second,
+	pool := open(t, square, cluster.Options{URL: nodes.URL, Name: "fault", Workers: 3, Tries: 10,
 		OnEvent: func(e cluster.Event) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -94,14 +92,7 @@ func TestNodeAndWorkersDie(t *testing.T) {
 		}
 		counted[i]++
 		if done++; done == 600 {
-			leader := nodes[0]
-			for _, node := range nodes {
-				if node.JetStreamIsStreamLeader("$G", "manyhands_fault_square") {
-					leader = node
-				}
-			}
-			leader.Shutdown()
-			leader.WaitForShutdown()
+			killLeader(t, nodes, "manyhands_fault_square")
 		}
 	}
 	for i, times := range counted {
@@ -114,5 +105,5 @@ func TestNodeAndWorkersDie(t *testing.T) {
 	if killed == 0 {
 		t.Error("no worker was killed")
 	}
-	t.Logf("%d workers killed", killed)
+	t.Logf("%d workers killed, and a node", killed)
 }
