@@ -4,26 +4,55 @@ package main_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
 
+	"manyhands/helpers/process"
+	"manyhands/internal/brokerd"
 	"manyhands/internal/build"
 	"manyhands/internal/course"
 	"manyhands/internal/testparts"
 )
 
-// TestLessonOnRedis executes lesson 12 with a real Redis, which asks for a
-// password, in the place of the course's own broker.
-func TestLessonOnRedis(t *testing.T) {
+// TestRedis has a real Redis, which asks for a password, in the place of the
+// course's own broker. Its parts run at the same time, as one of them mostly
+// waits.
+func TestRedis(t *testing.T) {
 	address := startRedis(t, "secret")
 	t.Setenv("REDIS_URL", "redis://:secret@"+address)
+	t.Run("lesson", func(t *testing.T) {
+		t.Parallel()
+		testLessonOnRedis(t, address)
+	})
+	t.Run("killed worker", func(t *testing.T) {
+		t.Parallel()
+		embedded, err := brokerd.Start("redis")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer embedded.Stop()
+		var both sync.WaitGroup
+		defer both.Wait()
+		both.Go(func() { testKilledWorker(t, "Redis", "redis://:secret@"+address, 3) })
+		both.Go(func() { testKilledWorker(t, "miniredis", embedded.URL, 2) })
+	})
+}
+
+// testLessonOnRedis executes lesson 12.
+func testLessonOnRedis(t *testing.T, address string) {
 	c, err := course.Find()
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +66,7 @@ func TestLessonOnRedis(t *testing.T) {
 	inspector := asynq.NewInspector(asynq.RedisClientOpt{Addr: address, Password: "secret"})
 	defer inspector.Close()
 	queues, err := inspector.Queues()
+	queues = slices.DeleteFunc(queues, func(queue string) bool { return queue == faultQueue })
 	if err != nil || len(queues) < 5 {
 		t.Errorf("the lesson had these queues on Redis: %q, %v", queues, err)
 	}
@@ -51,6 +81,118 @@ func TestLessonOnRedis(t *testing.T) {
 	}
 	if done < 60 {
 		t.Errorf("%d jobs were done", done)
+	}
+}
+
+// faultQueue is the queue of testKilledWorker.
+const faultQueue = "fault"
+
+// asynqWorker does the jobs of a queue, one at a time, until it is told to end.
+var asynqWorker = process.Register("asynq worker", func(ctx context.Context, url string) (struct{}, error) {
+	redis, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		return struct{}{}, err
+	}
+	server := asynq.NewServer(redis, asynq.Config{Concurrency: 1, Queues: map[string]int{faultQueue: 1},
+		LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond, DelayedTaskCheckInterval: 100 * time.Millisecond,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 0 }})
+	if err := server.Start(asynq.HandlerFunc(signAndWait)); err != nil {
+		return struct{}{}, err
+	}
+	<-ctx.Done()
+	server.Shutdown()
+	return struct{}{}, nil
+})
+
+// signAndWait adds its process's number to the file that the job names, and does
+// not return before the second who does so.
+func signAndWait(ctx context.Context, job *asynq.Task) error {
+	path := string(job.Payload())
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := fmt.Fprintln(file, os.Getpid()); err != nil {
+		return err
+	}
+	for ctx.Err() == nil && job.Type() == "held" && len(lines(path)) < 2 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+func lines(path string) []string {
+	text, _ := os.ReadFile(path)
+	return strings.Fields(string(text))
+}
+
+// testKilledWorker kills a worker that has a job in hand, and waits until another
+// does it. Asynq gives a worker's lease half a minute after its last renewal, and
+// looks for leases that are long over once a minute; neither can be set
+// (https://pkg.go.dev/github.com/hibiken/asynq, recoverer.go, v0.26).
+func testKilledWorker(t *testing.T, broker, url string, workers int) {
+	redis, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	client, inspector, folder := asynq.NewClient(redis), asynq.NewInspector(redis), t.TempDir()
+	defer client.Close()
+	defer inspector.Close()
+	pool, err := asynqWorker.Start(process.Options{Workers: workers})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer pool.Close()
+	for range workers {
+		pool.Submit(t.Context(), url)
+	}
+	submit := func(kind, name string) {
+		job := asynq.NewTask(kind, []byte(filepath.Join(folder, name)))
+		if _, err := client.Enqueue(job, asynq.Queue(faultQueue), asynq.Retention(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	}
+	submit("held", "held")
+	limit := time.Now().Add(5 * time.Minute)
+	await := func(done func() bool) {
+		for !done() && time.Now().Before(limit) {
+			time.Sleep(20 * time.Millisecond) // Redis makes no event here
+		}
+	}
+	await(func() bool { return len(lines(filepath.Join(folder, "held"))) > 0 })
+	const quick = 50
+	for i := range quick {
+		submit("quick", fmt.Sprint(i))
+	}
+	killed := time.Now()
+	pid, err := strconv.Atoi(strings.Join(lines(filepath.Join(folder, "held")), ""))
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if err != nil {
+		t.Error("the job was not begun:", err)
+		return
+	}
+	await(func() bool { return len(lines(filepath.Join(folder, "held"))) > 1 })
+	t.Logf("%s: another worker began the job %v after its worker was killed", broker, time.Since(killed).Round(100*time.Millisecond))
+	var info *asynq.QueueInfo
+	await(func() bool {
+		info, err = inspector.GetQueueInfo(faultQueue)
+		return err == nil && info.Completed == quick+1
+	})
+	if signed := lines(filepath.Join(folder, "held")); len(signed) != 2 || signed[0] == signed[1] {
+		t.Errorf("%s: the job was begun by %q", broker, signed)
+	}
+	if err != nil || info.Completed != quick+1 || info.Size != quick+1 {
+		t.Errorf("%s: of %d jobs: %+v, %v", broker, quick+1, info, err)
+	}
+	for i := range quick {
+		if signed := lines(filepath.Join(folder, fmt.Sprint(i))); len(signed) != 1 {
+			t.Errorf("%s: job %d was done by %q", broker, i, signed)
+		}
 	}
 }
 
@@ -102,5 +244,13 @@ func TestBroker(t *testing.T) {
 		if err != nil || !strings.HasPrefix(string(out), kind+"://") {
 			t.Errorf("%s: %v\n%s", cmd, err, out)
 		}
+	}
+	nodes := exec.CommandContext(t.Context(), "go", "run", ".", "broker", "nats", "--nodes", "3", "--for", fmt.Sprint(finished.Process.Pid))
+	if out, err := nodes.Output(); err != nil || strings.Count(string(out), "nats://") != 3 {
+		t.Errorf("%s: %v\n%s", nodes, err, out)
+	}
+	out, err = exec.CommandContext(t.Context(), "go", "run", ".", "broker", "redis", "--nodes", "3").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--nodes is for nats") {
+		t.Errorf("a cluster that there is not: %v\n%s", err, out)
 	}
 }

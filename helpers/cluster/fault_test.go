@@ -3,12 +3,18 @@
 package cluster_test
 
 import (
+	"cmp"
+	"context"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -106,4 +112,95 @@ func TestNodeAndWorkersDie(t *testing.T) {
 		t.Error("no worker was killed")
 	}
 	t.Logf("%d workers killed, and a node", killed)
+}
+
+// signed squares, and says in which process.
+var signed = cluster.Register("signed", func(_ context.Context, n int) (signature, error) {
+	return signature{n * n, os.Getpid()}, nil
+})
+
+type signature struct{ Square, PID int }
+
+// TestNoneLost does many jobs, a few thousand at a time, while a worker is killed
+// every other moment: none is lost, none is counted twice, and they leave no
+// memory behind, in the program or in the broker within it. The number of jobs is
+// MANYHANDS_LONG, or a few thousand; if it is given, the moments are two seconds.
+func TestNoneLost(t *testing.T) {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("MANYHANDS_LONG"), "4000"))
+	if err != nil || n < 10 {
+		t.Fatal("MANYHANDS_LONG is the number of jobs:", err)
+	}
+	moment := 2 * time.Second
+	if os.Getenv("MANYHANDS_LONG") == "" {
+		moment = 200 * time.Millisecond
+	}
+	pool := open(t, signed, cluster.Options{Workers: 3, Tries: 100, Silence: moment / 2})
+	var latest, killed atomic.Int64 // latest is the worker of the latest result
+	stop := every(moment, func() {
+		if pid := latest.Swap(0); pid != 0 && syscall.Kill(int(pid), syscall.SIGKILL) == nil {
+			killed.Add(1)
+		}
+	})
+	defer stop()
+	counted, batch := make([]byte, n), max(n/20, 10)
+	var early, late uint64
+	begun := time.Now()
+	for from := 0; from < n; from += batch {
+		ins := make([]int, min(batch, n-from))
+		for i := range ins {
+			ins[i] = from + i
+		}
+		for i, r := range pool.Completed(t.Context(), ins) {
+			if r.Err != nil || r.Value.Square != ins[i]*ins[i] {
+				t.Fatal(ins[i], r)
+			}
+			counted[ins[i]]++
+			latest.Store(int64(r.Value.PID))
+		}
+		if late = heap(); early == 0 {
+			early = late
+		}
+	}
+	took := time.Since(begun)
+	if i := slices.IndexFunc(counted, func(times byte) bool { return times != 1 }); i >= 0 {
+		t.Errorf("job %d was counted %d times", i, counted[i])
+	}
+	if killed.Load() == 0 {
+		t.Error("no worker was killed")
+	}
+	if late > early+32<<20 {
+		t.Errorf("memory grew from %d to %d KB", early>>10, late>>10)
+	}
+	t.Logf("%d jobs in %v, %d workers killed, memory %d KB after the first %d jobs and %d KB after all",
+		n, took.Round(time.Millisecond), killed.Load(), early>>10, batch, late>>10)
+}
+
+// every does something again and again, until the function that it returns is
+// called.
+func every(interval time.Duration, do func()) (stop func()) {
+	tick, end, over := time.NewTicker(interval), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			select {
+			case <-tick.C:
+				do()
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		tick.Stop()
+		close(end)
+		<-over
+	}
+}
+
+// heap is the size of all that is in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -76,6 +76,9 @@ func (q *queue) open(ctx context.Context) error {
 		Retention: jetstream.WorkQueuePolicy, // a message is kept until it is acknowledged
 		MaxAge:    keep,
 		Replicas:  q.replicas(),
+		// The broker keeps the ids of all messages for so long. A message that is sent
+		// once more after that is a job done once more, which does no harm.
+		Duplicates: 30 * time.Second,
 	}
 	if q.Private {
 		config.Storage = jetstream.MemoryStorage
