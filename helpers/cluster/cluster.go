@@ -12,13 +12,15 @@
 //
 // The broker is NATS with JetStream, see [manyhands/helpers/broker]: $NATS_URL, or
 // one that is started on demand. What JetStream can do it does: a stream keeps
-// jobs until they are done and results until they are fetched, workers pull one
-// job at a time, a worker that falls silent loses its job to another, messages
-// that were sent twice are stored once, and large arguments are in its object
-// store.
+// jobs until they are done, workers pull one job at a time, a worker that falls
+// silent loses its job to another, messages that were sent twice are stored once,
+// and large arguments are in its object store.
 //
-// A job is done at least once: a worker that dies between the end of a job and
-// the word that it is done leaves it to be done again. Its result counts once.
+// A job stays in the stream until its program has the result, and is done at least
+// once: a worker that dies between the end of a job and the word that it is done
+// leaves it to be done again. Its result counts once. It goes straight to the
+// program; if that does not answer, as it has lost its connection, the stream
+// keeps the result until it is fetched.
 //
 // Workers are processes that [Func.Start] starts here (by package process, with
 // all that it says, shared memory included), or programs on other machines that

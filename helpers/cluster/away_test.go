@@ -1,0 +1,216 @@
+//go:build unix
+
+package cluster_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"manyhands/helpers/cluster"
+)
+
+// TestProgramAway has a job end while its program cannot be reached, be it that the
+// broker knows so or not: the result is stored, and found later.
+func TestProgramAway(t *testing.T) {
+	for name, leave := range map[string]func(*proxy){"cut off": (*proxy).cut, "deaf": (*proxy).deafen} {
+		t.Run(name, func(t *testing.T) {
+			node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+			line := startProxy(t, node.Addr().String())
+			events := newEvents()
+			pool := open(t, unruly, cluster.Options{URL: line.url(), Name: "away", Workers: cluster.None,
+				Silence: 300 * time.Millisecond, OnEvent: events.add})
+			serve(t, cluster.Options{URL: node.ClientURL(), Name: "away", Silence: 300 * time.Millisecond})
+			file := t.TempDir() + "/go"
+			job := pool.Submit(t.Context(), "until "+file)
+			events.wait(t, cluster.Begun, 1)
+			leave(line)
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			awaitStored(t, node, "manyhands_away_unruly")
+			line.restore()
+			if out, err := job.Wait(); out != "until "+file || err != nil {
+				t.Error(out, err)
+			}
+		})
+	}
+}
+
+// serve runs a worker for unruly until the test ends.
+func serve(t *testing.T, o cluster.Options) {
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- unruly.Serve(ctx, o) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// awaitStored waits until a stream has a result.
+func awaitStored(t *testing.T, node *server.Server, stream string) {
+	t.Helper()
+	nc, err := nats.Connect(node.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		s, err := js.Stream(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter("manyhands.*.*.stored.*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(info.State.Subjects) > 0 {
+			return
+		}
+	}
+	t.Fatal("no result is stored")
+}
+
+// A proxy is the line between a program and its broker.
+type proxy struct {
+	listener net.Listener
+	target   string
+	copying  sync.WaitGroup
+
+	mu    sync.Mutex
+	away  bool // nobody gets through
+	deaf  bool // what the broker says is lost
+	conns []net.Conn
+}
+
+func startProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: l, target: target}
+	p.copying.Go(p.accept)
+	t.Cleanup(func() {
+		l.Close()
+		p.cut()
+		p.copying.Wait()
+	})
+	return p
+}
+
+func (p *proxy) url() string {
+	return (&url.URL{Scheme: "nats", Host: p.listener.Addr().String()}).String()
+}
+
+func (p *proxy) accept() {
+	for {
+		program, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		broker, err := net.Dial("tcp", p.target)
+		if err != nil {
+			program.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns = append(p.conns, program, broker)
+		if p.away {
+			program.Close()
+			broker.Close()
+		}
+		p.mu.Unlock()
+		p.copying.Go(func() { io.Copy(broker, program); broker.Close() })
+		p.copying.Go(func() { io.Copy(ear{p, program}, broker); program.Close() })
+	}
+}
+
+// An ear hears what the broker says, unless it is deaf.
+type ear struct {
+	*proxy
+	program net.Conn
+}
+
+func (e ear) Write(b []byte) (int, error) {
+	e.mu.Lock()
+	deaf := e.deaf
+	e.mu.Unlock()
+	if deaf {
+		return len(b), nil
+	}
+	return e.program.Write(b)
+}
+
+func (p *proxy) deafen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = true
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = true
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
+
+// restore lets the program connect again.
+func (p *proxy) restore() {
+	p.cut()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away, p.deaf = false, false
+}
+
+// TestTwoPrograms has two programs use one broker at the same time, first each with
+// its own workers, then both with the same: neither gets the other's results.
+func TestTwoPrograms(t *testing.T) {
+	for name, o := range map[string]cluster.Options{
+		"apart": {Workers: 1}, "one name": {Name: "both", Workers: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var both sync.WaitGroup
+			for sign := -1; sign <= 1; sign += 2 {
+				pool := open(t, double, o)
+				both.Go(func() {
+					ins := make([]int, 300)
+					for i := range ins {
+						ins[i] = sign * (i + 1)
+					}
+					outs, err := pool.Map(t.Context(), ins)
+					for i, out := range outs {
+						if out != 2*ins[i] {
+							t.Errorf("twice %d came as %d", ins[i], out)
+						}
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			both.Wait()
+		})
+	}
+}
+
+var double = cluster.Register("double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
