@@ -496,14 +496,10 @@ type queueKey struct{}
 // Put gives data to the broker's object store, until the queue ends.
 func (p *Pool[In, Out]) Put(ctx context.Context, data []byte) (Blob, error) {
 	b := Blob{strings.ToLower(rand.Text())}
-	bucket, err := p.objects(ctx)
-	if err == nil {
-		_, err = bucket.PutBytes(ctx, b.Name, data)
+	if err := p.put(ctx, b.Name, data); err != nil {
+		return Blob{}, fmt.Errorf("cluster: %w", err)
 	}
-	if err != nil {
-		err = fmt.Errorf("cluster: storing %d bytes: %w", len(data), err)
-	}
-	return b, err
+	return b, nil
 }
 
 // Bytes fetches the data. The context is that of a job, of the queue that the

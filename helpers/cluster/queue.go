@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -86,17 +87,29 @@ func (q *queue) open(ctx context.Context) error {
 	for tries := 0; ; tries++ {
 		var err error
 		q.stream, err = q.js.CreateOrUpdateStream(ctx, config)
-		// The server (2.15) removes its folder for streams with the last stream in it,
-		// maybe just when it makes the next one there.
-		if e := (*jetstream.APIError)(nil); !errors.As(err, &e) || e.ErrorCode != storeNotCreated || tries == 10 {
+		if !slices.Contains(passing, code(err)) || tries == 100 || ctx.Err() != nil {
 			return err
 		}
 		pause(ctx)
 	}
 }
 
-// storeNotCreated is JetStream's code for: error creating store for stream.
-const storeNotCreated = 10049
+// JetStream's codes for what may be over in a moment.
+const (
+	noPeers   = 10005 // a server of a cluster is not known to the leader yet
+	noLeader  = 10008 // a cluster elects one
+	noStorage = 10049 // the server (2.15) removes its folder for streams with the last one in it, maybe just now
+)
+
+var passing = []jetstream.ErrorCode{noPeers, noLeader, noStorage}
+
+// code is JetStream's code for an error, or 0.
+func code(err error) jetstream.ErrorCode {
+	if e := (*jetstream.APIError)(nil); errors.As(err, &e) {
+		return e.ErrorCode
+	}
+	return 0
+}
 
 // replicas is 3 in a cluster, so that a node may fail.
 func (q *queue) replicas() int {
@@ -125,6 +138,8 @@ func explain(address string, err error) error {
 		advice = "give user and password in the URL: nats://user:password@host:4222"
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		advice = "start nats-server with JetStream: nats-server -js"
+	case code(err) == noPeers:
+		advice = "a cluster needs three servers that run, with JetStream"
 	}
 	return fmt.Errorf("the broker at %s: %w: %s", strings.Join(shown, ","), err, advice)
 }
@@ -144,12 +159,8 @@ func (q *queue) message(ctx context.Context, subject, id string, value any) (*na
 	if int64(b.Len()) <= q.nc.MaxPayload()-4096 { // headers count as well
 		return msg, nil
 	}
-	bucket, err := q.objects(ctx)
-	if err == nil {
-		_, err = bucket.PutBytes(ctx, id, msg.Data)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("storing %d bytes: %w", b.Len(), err)
+	if err := q.put(ctx, id, msg.Data); err != nil {
+		return nil, err
 	}
 	msg.Header.Set(objectHeader, id)
 	msg.Data = nil
@@ -189,7 +200,26 @@ func (q *queue) objects(ctx context.Context) (jetstream.ObjectStore, error) {
 	return q.bucket, err
 }
 
+// transfer is how long an object may be on its way; JetStream's own limit would be
+// 5 seconds.
+const transfer = 5 * time.Minute
+
+func (q *queue) put(ctx context.Context, name string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, transfer)
+	defer cancel()
+	bucket, err := q.objects(ctx)
+	if err == nil {
+		_, err = bucket.PutBytes(ctx, name, data)
+	}
+	if err != nil {
+		return fmt.Errorf("storing %d bytes: %w", len(data), err)
+	}
+	return nil
+}
+
 func (q *queue) object(ctx context.Context, name string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, transfer)
+	defer cancel()
 	bucket, err := q.objects(ctx)
 	if err != nil {
 		return nil, err

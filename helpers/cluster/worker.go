@@ -165,7 +165,7 @@ func (w *worker[In, Out]) do(ctx context.Context, msg *nats.Msg) {
 	switch {
 	case err == nil:
 		w.tell(msg, client, Event{Try: try, What: Done}, number)
-		w.post(ctx, msg, result)
+		w.post(ctx, msg, client, result)
 		return
 	case errors.Is(err, errCancelled):
 		msg.Term()
@@ -247,7 +247,7 @@ func (w *worker[In, Out]) enter(ctx context.Context) bool {
 
 // post sends a result straight to the client, which acknowledges the job and sends
 // a receipt. Without a receipt the result is stored.
-func (w *worker[In, Out]) post(ctx context.Context, job *nats.Msg, result *nats.Msg) {
+func (w *worker[In, Out]) post(ctx context.Context, job *nats.Msg, client string, result *nats.Msg) {
 	if !w.enter(ctx) {
 		return
 	}
@@ -257,7 +257,6 @@ func (w *worker[In, Out]) post(ctx context.Context, job *nats.Msg, result *nats.
 	number := w.last
 	w.parcels[number] = &parcel{job: job, result: result}
 	w.mu.Unlock()
-	_, client, _ := strings.Cut(result.Subject, "stored.")
 	w.nc.PublishMsg(&nats.Msg{Subject: w.subject("result", client), Reply: w.inbox + "." + strconv.Itoa(number),
 		Header: result.Header, Data: result.Data})
 }
