@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/types"
 	"maps"
 	"os"
 	"os/exec"
@@ -105,8 +107,14 @@ func (s *surroundings) with(q *practical.Question, v *vetted) map[string]string 
 	}
 	edits = append(edits, v.registrations(q.ID)...)
 	files := map[string]string{answerFile: clause + v.edited(append(edits, v.drop...))}
+	needed := s.needed(q, v)
 	for _, f := range s.files {
 		var dropped []edit
+		for _, decl := range f.source.file.Decls {
+			if !needed[decl] {
+				dropped = append(dropped, f.source.blank(decl))
+			}
+		}
 		if f.yielding {
 			for name, node := range f.source.declared() {
 				if v.names[name] {
@@ -119,6 +127,47 @@ func (s *surroundings) with(q *practical.Question, v *vetted) map[string]string 
 		files[f.name] = clause + f.source.edited(edits)
 	}
 	return files
+}
+
+// needed returns the declarations of our files that the answer or the question's
+// tests use, directly or not, going by names alone. The others would only take time
+// to compile: half of all that a submission takes.
+func (s *surroundings) needed(q *practical.Question, v *vetted) map[ast.Decl]bool {
+	declaring := map[string][]ast.Decl{}
+	for _, f := range s.files {
+		for _, decl := range f.source.file.Decls {
+			for name := range declares(decl) {
+				declaring[name] = append(declaring[name], decl)
+			}
+			if method, ok := decl.(*ast.FuncDecl); ok && method.Recv != nil {
+				receiver, _, _ := strings.Cut(strings.TrimLeft(types.ExprString(method.Recv.List[0].Type), "*("), "[")
+				declaring[receiver] = append(declaring[receiver], decl)
+			}
+		}
+	}
+	needed := map[ast.Decl]bool{}
+	var need func(name string)
+	uses := func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			if ident, ok := n.(*ast.Ident); ok {
+				need(ident.Name)
+			}
+			return true
+		})
+	}
+	need = func(name string) {
+		for _, decl := range declaring[name] {
+			if !needed[decl] {
+				needed[decl] = true
+				uses(decl)
+			}
+		}
+	}
+	uses(v.file)
+	for _, name := range append([]string{"init", "_"}, q.Tests...) {
+		need(name)
+	}
+	return needed
 }
 
 // An answer is a vetted answer to a question, with what surrounds it.

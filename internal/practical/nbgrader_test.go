@@ -26,7 +26,7 @@ const nbgraderVersion = "0.9.6"
 
 // nbgrader returns the Python that has nbgrader: in an environment of its own,
 // as nobody but a school needs it.
-func nbgrader(t *testing.T, c *course.Course) string {
+func nbgrader(t testing.TB, c *course.Course) string {
 	t.Helper()
 	dir := c.Path(".cache", "nbgrader-"+nbgraderVersion)
 	python := filepath.Join(dir, "bin", "python")
@@ -42,7 +42,7 @@ func nbgrader(t *testing.T, c *course.Course) string {
 }
 
 // run runs a program to its end and returns what it printed.
-func run(t *testing.T, dir string, env []string, program string, args ...string) string {
+func run(t testing.TB, dir string, env []string, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
@@ -53,17 +53,18 @@ func run(t *testing.T, dir string, env []string, program string, args ...string)
 	return string(out)
 }
 
-// TestNbgrader takes practical 1 through a school's nbgrader: one student, who
-// answers all but one question, fetches, submits, and is collected and graded.
-func TestNbgrader(t *testing.T) {
-	c, err := course.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	python := nbgrader(t, c)
-	p := all(t)[0]
-	school := t.TempDir()
-	share := filepath.Join(school, "share")
+// A school has nbgrader and the course's kernel, and has generated a practical.
+type school struct {
+	dir, home string // the school's course, and a student's folder
+	python    string
+	env       []string
+}
+
+func newSchool(t testing.TB, c *course.Course, p *practical.Practical) *school {
+	t.Helper()
+	dir := t.TempDir()
+	s := &school{dir: dir, home: filepath.Join(dir, "home"), python: nbgrader(t, c)}
+	share := filepath.Join(dir, "share")
 	toolchain, err := gonb.Install(t.Context(), c, t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -75,11 +76,10 @@ func TestNbgrader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exchange := filepath.Join(school, "exchange")
-	config = append(config, "\nc.CourseDirectory.course_id = 'go'\nc.CourseDirectory.root = '"+school+
-		"'\nc.Exchange.root = '"+exchange+"'\nc.Exchange.cache = '"+filepath.Join(school, "cache")+"'\n"...)
-	home := filepath.Join(school, "home") // the student's
-	for _, dir := range []string{exchange, home} {
+	exchange := filepath.Join(dir, "exchange")
+	config = append(config, "\nc.CourseDirectory.course_id = 'go'\nc.CourseDirectory.root = '"+dir+
+		"'\nc.Exchange.root = '"+exchange+"'\nc.Exchange.cache = '"+filepath.Join(dir, "cache")+"'\n"...)
+	for _, dir := range []string{exchange, s.home} {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -87,41 +87,57 @@ func TestNbgrader(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, dir := range []string{school, home} {
+	for _, dir := range []string{dir, s.home} {
 		if err := os.WriteFile(filepath.Join(dir, "nbgrader_config.py"), config, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	source := filepath.Join(school, "source", p.Name)
+	source := filepath.Join(dir, "source", p.Name)
 	if err := os.MkdirAll(source, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Instructors().Write(filepath.Join(source, p.Name+".ipynb")); err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"JUPYTER_PATH=" + share, "PATH=" + filepath.Dir(python) + ":" + os.Getenv("PATH")} // nbgrader calls alembic
-	tool := func(dir string, args ...string) string {
-		return run(t, dir, env, python, append([]string{"-m", "nbgrader"}, args...)...)
-	}
+	// nbgrader calls alembic
+	s.env = []string{"JUPYTER_PATH=" + share, "PATH=" + filepath.Dir(s.python) + ":" + os.Getenv("PATH")}
+	s.nbgrader(t, dir, "generate_assignment", p.Name)
+	return s
+}
 
-	tool(school, "generate_assignment", p.Name)
-	released, err := os.ReadFile(filepath.Join(school, "release", p.Name, p.Name+".ipynb"))
+// nbgrader runs one of nbgrader's commands in a folder.
+func (s *school) nbgrader(t testing.TB, dir string, args ...string) {
+	t.Helper()
+	run(t, dir, s.env, s.python, append([]string{"-m", "nbgrader"}, args...)...)
+}
+
+// TestNbgrader takes practical 1 through a school's nbgrader: one student, who
+// answers all but one question, fetches, submits, and is collected and graded.
+func TestNbgrader(t *testing.T) {
+	c, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := all(t)[0]
+	s := newSchool(t, c, p)
+
+	released, err := os.ReadFile(filepath.Join(s.dir, "release", p.Name, p.Name+".ipynb"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(released, []byte("TestPoolMore")) || !bytes.Contains(released, []byte("// Your code here")) {
 		t.Error("nbgrader hands out hidden checks, or lost the starter")
 	}
-	tool(school, "release_assignment", p.Name)
-	tool(home, "fetch_assignment", p.Name)
+	s.nbgrader(t, s.dir, "release_assignment", p.Name)
+	s.nbgrader(t, s.home, "fetch_assignment", p.Name)
 	open := "blur-threads"
-	answer(t, p, filepath.Join(home, p.Name, p.Name+".ipynb"), open)
-	tool(home, "submit", p.Name)
-	tool(school, "collect", p.Name)
-	tool(school, "autograde", p.Name)
-	tool(school, "export", "--to=grades.csv")
+	answer(t, p, filepath.Join(s.home, p.Name, p.Name+".ipynb"), open)
+	s.nbgrader(t, s.home, "submit", p.Name)
+	s.nbgrader(t, s.dir, "collect", p.Name)
+	s.nbgrader(t, s.dir, "autograde", p.Name)
+	s.nbgrader(t, s.dir, "export", "--to=grades.csv")
 
-	f, err := os.Open(filepath.Join(school, "grades.csv"))
+	f, err := os.Open(filepath.Join(s.dir, "grades.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
