@@ -30,9 +30,18 @@ const submissionPath = "internal/grade/submission"
 // answerFile is the file with the student's cell.
 const answerFile = "answer.go"
 
-// buildLimit is the longest that a build may take. A cold cache takes the most
-// of it.
-const buildLimit = 5 * time.Minute
+// Limits of a build, which is not in the sandbox. A cold cache takes the most of the
+// time; the memory, in bytes, is that of one compiler or linker.
+const (
+	buildLimit       = 5 * time.Minute
+	buildMemoryLimit = 1 << 30
+)
+
+// A buildError says why a program could not be built, where the compiler names no
+// line: a linker's complaint, or a limit.
+type buildError struct{ why string }
+
+func (e *buildError) Error() string { return "build the checks: " + e.why }
 
 // context of a question: the files of ours that surround an answer to it.
 type surroundings struct {
@@ -190,7 +199,7 @@ func build(ctx context.Context, c *course.Course, dir string, answers []answer) 
 		said := compileErrors(output)
 		left := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return said[a.question.ID] != "" })
 		if len(left) == len(answers) {
-			return "", broken, fmt.Errorf("build the checks: %s", output)
+			return "", broken, &buildError{strings.TrimSpace(output)}
 		}
 		maps.Copy(broken, said)
 		answers = left
@@ -229,28 +238,56 @@ func compile(ctx context.Context, c *course.Course, dir string, answers []answer
 		return "", "", err
 	}
 	program = filepath.Join(dir, "check")
-	ctx, cancel := context.WithTimeout(ctx, buildLimit)
-	defer cancel()
+	building, kill := context.WithCancelCause(ctx)
+	defer kill(nil)
+	limit := time.AfterFunc(buildLimit, func() { kill(&buildError{fmt.Sprintf("it takes more than %v", buildLimit)}) })
+	defer limit.Stop()
 	// Without debugging data, and linked by Go itself and not by gcc, a program
 	// takes a third less time. The net package's own resolver is all that the
 	// sandbox's network needs.
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-race", "-vet=off", "-trimpath", "-tags=netgo,osusergo",
+	cmd := exec.CommandContext(building, "go", "test", "-c", "-race", "-vet=off", "-trimpath", "-tags=netgo,osusergo",
 		"-ldflags=-s -w -linkmode=internal", "-gcflags=image/...=-race=false", "-overlay", overlayFile, "-o", program, "./"+submissionPath)
 	cmd.Dir = c.Root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
 	cmd.WaitDelay = 5 * time.Second
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return "", "", fmt.Errorf("build the checks: %w", err)
+	}
+	over := make(chan struct{})
+	go watchBuild(cmd.Process.Pid, kill, over)
+	err = cmd.Wait()
+	close(over)
 	switch {
 	case err == nil:
 		return program, "", nil
-	case ctx.Err() != nil:
-		return "", "", fmt.Errorf("build the checks: %w", context.Cause(ctx))
+	case building.Err() != nil:
+		return "", "", context.Cause(building)
 	case errors.As(err, new(*exec.ExitError)):
 		return "", said.String(), nil
 	}
 	return "", "", fmt.Errorf("build the checks: %w", err)
+}
+
+// watchBuild kills a build one of whose processes takes too much memory, until over
+// is closed.
+func watchBuild(pid int, kill context.CancelCauseFunc, over <-chan struct{}) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+		}
+		for _, bytes := range resident(pid) {
+			if bytes > buildMemoryLimit {
+				kill(&buildError{fmt.Sprintf("it takes more than %d MB of memory", buildMemoryLimit>>20)})
+				return
+			}
+		}
+	}
 }
 
 // mainTest is the program's own file.

@@ -12,7 +12,9 @@ package grade
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -262,6 +264,12 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 	machine.RLock()
 	program, broken, err := build(ctx, g.course, dir, answers)
 	machine.RUnlock()
+	if failed := (*buildError)(nil); errors.As(err, &failed) {
+		if len(answers) > 1 {
+			return g.apart(ctx, cells)
+		}
+		broken, err = map[string]string{answers[0].question.ID: "it cannot be built: " + failed.why}, g.control(ctx, answers[0].question)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +283,11 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 		}
 		r.add(a.question, graded[a.question.ID])
 	}
-	if err := r.all(ctx); err != nil {
+	err = r.all(ctx)
+	if err == errNotBegun {
+		return g.apart(ctx, cells)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for _, q := range graded {
@@ -288,6 +300,40 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 	}
 	return graded, nil
 }
+
+// apart grades each answer in a program of its own, where one of them keeps that of
+// all from being built or from beginning: only its own points are lost.
+func (g *Grader) apart(ctx context.Context, cells map[string]string) (map[string]*Graded, error) {
+	all := map[string]*Graded{}
+	for id, cell := range cells {
+		graded, err := g.gradeAnew(ctx, map[string]string{id: cell})
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, graded)
+	}
+	return all, nil
+}
+
+// control builds our solution, before it is the fault of a student's that theirs
+// cannot be built.
+func (g *Grader) control(ctx context.Context, q *practical.Question) error {
+	v, err := vet(q, q.Solved(), g.around[q.ID].reserved)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "manyhands-grade-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	_, _, err = build(ctx, g.course, dir, []answer{{q, g.around[q.ID].with(q, v)}})
+	return err
+}
+
+// errNotBegun says that a program with answers to several questions ended before
+// any check began.
+var errNotBegun = errors.New("the checks did not begin")
 
 // runs are the runs of one program.
 type runs struct {
@@ -386,6 +432,9 @@ func (r *runs) run(ctx context.Context, how schedule, trials []*trial) error {
 		o, err := r.sandbox.run(ctx, r.program, keys, r.opt.Limit, how)
 		if err != nil {
 			return err
+		}
+		if o.pending == "" && len(o.ended) == 0 && !o.done && r.criteria[0].question != r.criteria[len(r.criteria)-1].question {
+			return errNotBegun
 		}
 		next := 0
 		for _, record := range o.ended {

@@ -124,6 +124,32 @@ panic("below")
 	}
 }
 
+// TestOnlyItsOwnPoints has answers that keep the program of all answers from being
+// built, or from beginning: those beside them have their points.
+func TestOnlyItsOwnPoints(t *testing.T) {
+	t.Parallel()
+	g := first(t, grade.Options{Limit: 2 * time.Second, Seeds: []uint64{}})
+	const pool = "\nfunc Pool(workers, tasks int, work func(task int)) {}\n"
+	for name, test := range map[string]struct{ cell, want string }{
+		"an array for the linker":  {"var all [1 << 40]byte" + pool, "symbol too large"},
+		"an array in the program":  {"var all = [1 << 31]byte{1<<31 - 1: 1}" + pool, "it cannot be built: it takes more than 1024 MB"},
+		"memory before the checks": {"var all = make([]byte, 1<<50)" + pool, "panic: runtime error: makeslice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graded, err := g.Grade(t.Context(), map[string]string{"at-once": right + "// " + name, "pool": test.cell})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if graded[1].Points != graded[1].Worth {
+				t.Errorf("the right answer has %d of %d points: %s", graded[1].Points, graded[1].Worth, said(graded[1]))
+			}
+			if graded[2].Points != 0 || !strings.Contains(said(graded[2]), test.want) {
+				t.Errorf("%d points, and said\n%s\nwant 0 and %q", graded[2].Points, said(graded[2]), test.want)
+			}
+		})
+	}
+}
+
 // TestHostile has answers of one student that do harm when they run, and one that
 // is right: its points are there.
 func TestHostile(t *testing.T) {

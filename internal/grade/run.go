@@ -107,7 +107,11 @@ func watch(pid int, heard *atomic.Int64, silence time.Duration, kill context.Can
 			return
 		case <-tick.C:
 		}
-		if memory(pid) > memoryLimit {
+		sum := 0
+		for _, bytes := range resident(pid) {
+			sum += bytes
+		}
+		if sum > memoryLimit {
 			kill(errMemory)
 			return
 		}

@@ -17,15 +17,15 @@ func (s *sandbox) as(cmd *exec.Cmd) {
 	}
 }
 
-// memory returns how many bytes of memory a process and all that descend from it
-// occupy. It asks the kernel about each, as no limit that a process can be given
+// resident returns how many bytes of memory a process and each that descends from
+// it occupy. It asks the kernel about each, as no limit that a process can be given
 // works with the race detector, which reserves address space by the terabyte.
-func memory(pid int) int {
-	sum := 0
+func resident(pid int) []int {
+	var all []int
 	if statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)); err == nil {
 		if fields := strings.Fields(string(statm)); len(fields) > 2 {
-			resident, _ := strconv.Atoi(fields[1])
-			sum = resident * os.Getpagesize()
+			pages, _ := strconv.Atoi(fields[1])
+			all = append(all, pages*os.Getpagesize())
 		}
 	}
 	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
@@ -33,9 +33,9 @@ func memory(pid int) int {
 		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
 		for child := range strings.FieldsSeq(string(children)) {
 			if id, err := strconv.Atoi(child); err == nil {
-				sum += memory(id)
+				all = append(all, resident(id)...)
 			}
 		}
 	}
-	return sum
+	return all
 }

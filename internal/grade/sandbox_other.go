@@ -7,5 +7,5 @@ import "os/exec"
 // as does nothing: there is no bubblewrap but on Linux.
 func (s *sandbox) as(*exec.Cmd) {}
 
-// memory is unknown.
-func memory(int) int { return 0 }
+// resident is unknown.
+func resident(int) []int { return nil }
