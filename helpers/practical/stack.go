@@ -32,7 +32,7 @@ func students(function, pkg string) bool {
 // place names a line of the student's code.
 func place(function, pkg, file string, line int) string {
 	name := strings.ReplaceAll(strings.TrimPrefix(function, pkg), "[...]", "") // type arguments
-	if path.Base(file) != answerFile {
+	if path.Base(file) != answerFile || line == 0 {
 		return "in " + name
 	}
 	return fmt.Sprintf("in %s, line %d", name, line)
@@ -111,6 +111,9 @@ func studentsFrame(stack, pkg string) string {
 			file, rest, _ := strings.Cut(strings.TrimSpace(lines[i+1]), ":")
 			number, _, _ := strings.Cut(rest, " ")
 			line, _ := strconv.Atoi(number)
+			if line == 1 {
+				line = 0 // so Go says of an empty loop, wherever it is
+			}
 			if path.Base(file) == answerFile {
 				return place(function, pkg, file, line)
 			}

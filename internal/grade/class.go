@@ -224,6 +224,9 @@ func (r *Result) String() string {
 			}
 			fmt.Fprintf(&b, "  ✗ %s (%d)\n", m.What, m.Worth)
 			for _, why := range m.Why {
+				if why == notTried {
+					continue
+				}
 				fmt.Fprintln(&b, "      "+strings.ReplaceAll(why, "\n", "\n      "))
 			}
 			if m.Seed > 0 {

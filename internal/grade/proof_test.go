@@ -7,9 +7,13 @@ package grade_test
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"manyhands/internal/course"
@@ -111,6 +115,70 @@ func proven(t *testing.T, q *grade.Graded, wrong practical.Mistake) {
 	for _, m := range q.Marks {
 		if m.Points > 0 && slices.Contains(wrong.Loses, m.Name) {
 			t.Errorf("%s, %s: criterion %q was met", q.ID, wrong.Why, m.Name)
+		}
+	}
+}
+
+// impatient leaves a task out when its goroutine is held up for a moment, where
+// a machine hardly ever does.
+const impatient = `func AtOnce(n int, task func(i int)) {
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			var mu sync.Mutex
+			start := time.Now()
+			mu.Lock()
+			if time.Since(start) < 300*time.Microsecond {
+				task(i)
+			}
+		})
+	}
+	group.Wait()
+}`
+
+// TestSeedShowsItAgain grades an answer whose mistake takes a delay to show. The seed
+// that the student's page names shows it again.
+func TestSeedShowsItAgain(t *testing.T) {
+	t.Parallel()
+	g := first(t, grade.Options{})
+	dir, out := t.TempDir(), t.TempDir()
+	nb := g.Practical.Release()
+	cell(nb, "at-once").Source = impatient
+	if err := nb.Write(filepath.Join(dir, "eve.ipynb")); err != nil {
+		t.Fatal(err)
+	}
+	submissions, err := grade.Submissions(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Class(t.Context(), submissions, out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(out, "results", "eve.json"))
+	var result grade.Result
+	if err != nil || json.Unmarshal(data, &result) != nil {
+		t.Fatal(err, string(data))
+	}
+	marks := result.Questions[1].Marks
+	shown := slices.IndexFunc(marks, func(m grade.Mark) bool { return m.Seed > 0 })
+	if shown < 0 {
+		t.Fatalf("no delay shows the mistake: %+v", marks)
+	}
+	page, err := os.ReadFile(filepath.Join(out, "feedback", "eve.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := marks[shown].Seed
+	if !strings.Contains(string(page), fmt.Sprintf("go run . check --seed %d FILE", seed)) {
+		t.Errorf("the page does not name seed %d:\n%s", seed, page)
+	}
+	for range repeats(t) {
+		r, err := first(t, grade.Options{Seeds: []uint64{seed}}).Check(t.Context(), submissions[0], t.Output())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := r.Questions[1].Marks[shown]; m.Points > 0 {
+			t.Errorf("with seed %d, %q is met", seed, m.Name)
 		}
 	}
 }
