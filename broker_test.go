@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"manyhands/helpers/process"
 	"manyhands/internal/brokerd"
@@ -27,15 +30,23 @@ import (
 	"manyhands/internal/testparts"
 )
 
-// TestRedis has a real Redis, which asks for a password, in the place of the
-// course's own broker. Its parts run at the same time, as one of them mostly
-// waits.
-func TestRedis(t *testing.T) {
+// TestRealBrokers has a real Redis, which asks for a password, and a NATS cluster of
+// three in the place of the course's own brokers. Its parts run at the same time, as
+// one of them mostly waits.
+func TestRealBrokers(t *testing.T) {
+	if testparts.Race {
+		t.Skip("what runs is other programs, which the race detector does not see")
+	}
 	address := startRedis(t, "secret")
 	t.Setenv("REDIS_URL", "redis://:secret@"+address)
-	t.Run("lesson", func(t *testing.T) {
+	t.Setenv("NATS_URL", startCluster(t))
+	t.Run("lesson 12", func(t *testing.T) {
 		t.Parallel()
 		testLessonOnRedis(t, address)
+	})
+	t.Run("lesson 13", func(t *testing.T) {
+		t.Parallel()
+		testLessonOnCluster(t)
 	})
 	t.Run("killed worker", func(t *testing.T) {
 		t.Parallel()
@@ -51,18 +62,79 @@ func TestRedis(t *testing.T) {
 	})
 }
 
-// testLessonOnRedis executes lesson 12.
-func testLessonOnRedis(t *testing.T, address string) {
+// execute executes a lesson and leaves no notebook behind.
+func execute(t *testing.T, name string) {
+	t.Helper()
 	c, err := course.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	err = build.Notebook(t.Context(), c, c.Path("notebooks", "12-many-machines.ipynb"),
-		filepath.Join(t.TempDir(), "executed.ipynb"), build.Options{Out: &out})
+	err = build.Notebook(t.Context(), c, c.Path("notebooks", name), filepath.Join(t.TempDir(), name), build.Options{Out: &out})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
+}
+
+// startCluster starts a cluster by the course's command. It ends with the test.
+func startCluster(t *testing.T) (urls string) {
+	t.Helper()
+	command := exec.Command(built(t), "broker", "nats", "--nodes", "3")
+	out, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		command.Process.Signal(os.Interrupt)
+		if err := command.Wait(); err != nil {
+			t.Error("the cluster, interrupted:", err)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// built builds the course's command.
+func built(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "manyhands")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// testLessonOnCluster executes lesson 13, and finds the queue that it leaves behind
+// on three servers, with nothing to do.
+func testLessonOnCluster(t *testing.T) {
+	execute(t, "13-cluster.ipynb")
+	nc, err := nats.Connect(os.Getenv("NATS_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := js.Stream(t.Context(), "manyhands_mine_dawdle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info := queue.CachedInfo(); info.Config.Replicas != 3 || info.State.LastSeq == 0 || info.State.Msgs > 0 {
+		t.Errorf("the queue is %+v, %+v", info.Config, info.State)
+	}
+}
+
+// testLessonOnRedis executes lesson 12.
+func testLessonOnRedis(t *testing.T, address string) {
+	execute(t, "12-many-machines.ipynb")
 	inspector := asynq.NewInspector(asynq.RedisClientOpt{Addr: address, Password: "secret"})
 	defer inspector.Close()
 	queues, err := inspector.Queues()
@@ -230,27 +302,27 @@ func startRedis(t *testing.T, password string) (address string) {
 
 // TestBroker uses the command as a person does.
 func TestBroker(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "run", ".", "broker", "rabbit").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "rabbit") {
-		t.Errorf("a broker that there is not: %v\n%s", err, out)
+	command := built(t)
+	run := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), command, append([]string{"broker"}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	for _, test := range []struct{ args, says string }{
+		{"rabbit", "rabbit"}, {"redis --nodes 3", "--nodes is for nats"}, {"nats --nodes 2", "3 or 5"}, {"nats --node x", "by itself"},
+	} {
+		if out, err := run(strings.Fields(test.args)...); err == nil || !strings.Contains(out, test.says) {
+			t.Errorf("broker %s: %v\n%s", test.args, err, out)
+		}
 	}
 	finished := exec.CommandContext(t.Context(), "true")
 	if err := finished.Run(); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"nats", "redis"} {
-		cmd := exec.CommandContext(t.Context(), "go", "run", ".", "broker", kind, "--for", fmt.Sprint(finished.Process.Pid))
-		out, err := cmd.Output() // it ends at once, as its process has
-		if err != nil || !strings.HasPrefix(string(out), kind+"://") {
-			t.Errorf("%s: %v\n%s", cmd, err, out)
+	for args, servers := range map[string]int{"nats": 1, "redis": 1, "nats --nodes 3": 3} {
+		kind := strings.Fields(args)[0]
+		out, err := run(strings.Fields(fmt.Sprint(args, " --for ", finished.Process.Pid))...) // it ends at once, as its process has
+		if err != nil || !strings.HasPrefix(out, kind+"://") || strings.Count(out, kind+"://") != servers {
+			t.Errorf("broker %s: %v\n%s", args, err, out)
 		}
-	}
-	nodes := exec.CommandContext(t.Context(), "go", "run", ".", "broker", "nats", "--nodes", "3", "--for", fmt.Sprint(finished.Process.Pid))
-	if out, err := nodes.Output(); err != nil || strings.Count(string(out), "nats://") != 3 {
-		t.Errorf("%s: %v\n%s", nodes, err, out)
-	}
-	out, err = exec.CommandContext(t.Context(), "go", "run", ".", "broker", "redis", "--nodes", "3").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "--nodes is for nats") {
-		t.Errorf("a cluster that there is not: %v\n%s", err, out)
 	}
 }

@@ -46,6 +46,22 @@ func TestProgramAway(t *testing.T) {
 	}
 }
 
+// TestJobOnTheWay has a job get lost between the program and the broker.
+func TestJobOnTheWay(t *testing.T) {
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	line := startProxy(t, node.Addr().String())
+	pool := open(t, square, cluster.Options{URL: line.url(), Name: "lost", Workers: 1})
+	if out, err := pool.Call(t.Context(), 2); out != 4 || err != nil { // the worker has the same line
+		t.Fatal(out, err)
+	}
+	line.silence()
+	job := pool.Submit(t.Context(), 3)
+	line.restore()
+	if out, err := job.Wait(); out != 9 || err != nil {
+		t.Error(out, err)
+	}
+}
+
 // serve runs a worker for unruly until the test ends.
 func serve(t *testing.T, o cluster.Options) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -96,6 +112,7 @@ type proxy struct {
 	mu    sync.Mutex
 	away  bool // nobody gets through
 	deaf  bool // what the broker says is lost
+	mute  bool // what the program says is lost
 	conns []net.Conn
 }
 
@@ -137,31 +154,38 @@ func (p *proxy) accept() {
 			broker.Close()
 		}
 		p.mu.Unlock()
-		p.copying.Go(func() { io.Copy(broker, program); broker.Close() })
-		p.copying.Go(func() { io.Copy(ear{p, program}, broker); program.Close() })
+		p.copying.Go(func() { io.Copy(hearer{p, broker, &p.mute}, program); broker.Close() })
+		p.copying.Go(func() { io.Copy(hearer{p, program, &p.deaf}, broker); program.Close() })
 	}
 }
 
-// An ear hears what the broker says, unless it is deaf.
-type ear struct {
+// A hearer hears what the other side says, unless that is lost.
+type hearer struct {
 	*proxy
-	program net.Conn
+	to   net.Conn
+	lost *bool
 }
 
-func (e ear) Write(b []byte) (int, error) {
-	e.mu.Lock()
-	deaf := e.deaf
-	e.mu.Unlock()
-	if deaf {
+func (h hearer) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	lost := *h.lost
+	h.mu.Unlock()
+	if lost {
 		return len(b), nil
 	}
-	return e.program.Write(b)
+	return h.to.Write(b)
 }
 
 func (p *proxy) deafen() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.deaf = true
+}
+
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = true
 }
 
 func (p *proxy) cut() {
@@ -179,7 +203,7 @@ func (p *proxy) restore() {
 	p.cut()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.away, p.deaf = false, false
+	p.away, p.deaf, p.mute = false, false, false
 }
 
 // TestTwoPrograms has two programs use one broker at the same time, first each with

@@ -173,10 +173,7 @@ func (p *Pool[In, Out]) end(err error) {
 }
 
 // A Result is what became of one job.
-type Result[Out any] struct {
-	Value Out
-	Err   error
-}
+type Result[Out any] = process.Result[Out]
 
 // A Future is a job whose result may not be there yet.
 type Future[Out any] struct {
@@ -195,11 +192,16 @@ func (f *Future[Out]) Wait() (Out, error) {
 // context ends, a queued job is not begun, and the function of one that has begun
 // sees its own context end.
 func (p *Pool[In, Out]) Submit(ctx context.Context, in In) *Future[Out] {
-	return p.submit(ctx, &in, func() {})
+	f := &Future[Out]{done: make(chan struct{})}
+	p.submit(ctx, &in, func(r Result[Out]) {
+		f.result = r
+		close(f.done)
+	})
+	return f
 }
 
-func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func()) *Future[Out] {
-	f := &Future[Out]{done: make(chan struct{})}
+// submit queues a job, and has done called once, at its end.
+func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func(Result[Out])) {
 	p.mu.Lock()
 	id := p.client + "." + strconv.Itoa(p.next)
 	p.next++
@@ -208,31 +210,29 @@ func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func()) *Future
 		if err != nil {
 			err = fmt.Errorf("cluster: %s: %w", p.Function, err)
 		}
-		f.result = Result[Out]{out, err}
-		close(f.done)
-		done()
+		done(Result[Out]{Value: out, Err: err})
 	}}
 	var none Out
 	var err error
 	if j.msg, err = p.message(ctx, p.subject("job"), id, in); err != nil {
 		j.finish(none, fmt.Errorf("the argument: %w", err))
-		return f
+		return
 	}
 	j.header = j.msg.Header
 	j.header.Set(jobHeader, id)
 	if p.watched {
 		j.header.Set(watchHeader, "yes")
 	}
+	msg := copied(j.msg) // once others know the job they may let go of it
 	if err := p.enter(ctx, j); err != nil {
 		j.finish(none, err)
-		return f
+		return
 	}
 	if j.doubt != nil {
-		p.nc.PublishMsg(copied(j.msg))
+		p.nc.PublishMsg(msg)
 	} else {
 		p.store(j)
 	}
-	return f
 }
 
 // enter makes a job one that is not done, unless a context has ended.
@@ -319,14 +319,19 @@ func (p *Pool[In, Out]) abandon(j *job[Out], err error) {
 // it, so that it does not begin another of them.
 func (p *Pool[In, Out]) remove(j *job[Out]) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.leaving = append(p.leaving, j)
-	if !p.removing {
-		p.removing = true
+	mine, closing := !p.removing, p.ctx.Err() != nil
+	p.removing = true
+	if mine && !closing {
 		p.running.Go(p.clear)
+	}
+	p.mu.Unlock()
+	if mine && closing {
+		p.clear()
 	}
 }
 
+// clear does so for all jobs that are leaving.
 func (p *Pool[In, Out]) clear() {
 	var ids []string
 	for {
@@ -414,7 +419,7 @@ func (codecError) Is(target error) bool { return target == ErrCodec }
 
 // Call runs one job and waits for it.
 func (p *Pool[In, Out]) Call(ctx context.Context, in In) (Out, error) {
-	return p.submit(ctx, &in, func() {}).Wait()
+	return p.Submit(ctx, in).Wait()
 }
 
 // Map runs a job for each argument and returns the results in the order of the
@@ -436,25 +441,23 @@ func (p *Pool[In, Out]) Map(ctx context.Context, ins []In) ([]Out, error) {
 // each with the index of its argument. Breaking out of the loop cancels the rest.
 func (p *Pool[In, Out]) Completed(ctx context.Context, ins []In) iter.Seq2[int, Result[Out]] {
 	return func(yield func(int, Result[Out]) bool) {
+		type end struct {
+			i int
+			Result[Out]
+		}
+		ends := make(chan end, len(ins))
 		ctx, cancel := context.WithCancel(ctx)
 		var submitting sync.WaitGroup
 		defer submitting.Wait()
 		defer cancel()
-		futures, done := make([]*Future[Out], len(ins)), make(chan int, len(ins))
-		submitted := make([]chan struct{}, len(ins))
-		for i := range submitted {
-			submitted[i] = make(chan struct{})
-		}
 		submitting.Go(func() {
 			for i := range ins {
-				futures[i] = p.submit(ctx, &ins[i], func() { done <- i })
-				close(submitted[i])
+				p.submit(ctx, &ins[i], func(r Result[Out]) { ends <- end{i, r} })
 			}
 		})
 		for range ins {
-			i := <-done
-			<-submitted[i] // a result may be quicker than its future
-			if !yield(i, futures[i].result) {
+			e := <-ends
+			if !yield(e.i, e.Result) {
 				return
 			}
 		}
