@@ -23,7 +23,7 @@ type notes struct {
 }
 
 func (n *notes) Begin(criterion string) bool { return !strings.HasSuffix(criterion, n.skip) }
-func (n *notes) Limit() time.Duration        { return time.Second }
+func (n *notes) Limit() time.Duration        { return 2 * time.Second }
 func (n *notes) End(criterion string, passed bool, messages []string) {
 	name := criterion[strings.LastIndex(criterion, "/")+1:]
 	n.passed[name], n.messages[name] = passed, messages
@@ -160,7 +160,7 @@ func TestCriteria(t *testing.T) {
 		"fatal":         "nothing is there",
 		"panics":        "panic: runtime error: integer divide by zero, in divide",
 		"exits":         "your code ended the goroutine that called it (runtime.Goexit)",
-		"hangs":         "*not done after 1s: something waits for what never comes, or loops without end",
+		"hangs":         "*not done after 2s: something waits for what never comes, or loops without end",
 		"heeds":         "it took too long",
 		"many":          "error 0|error 1|error 2|error 3|error 4",
 		"leaks":         "1 of your goroutines still run after your function has returned\nchan receive in leak.func1",
