@@ -122,7 +122,7 @@ func (t *Timeline) resolve(limit int) resolution {
 			}
 			// Between the last step that was too fine and this one: halve the gap
 			// a few times, for a picture that uses the room it has.
-			for fine := step / 2; step > finest && step-fine > step/16; {
+			for fine := step / 2; step > finest && step-fine > max(1, step/16); {
 				if mid := fine + (step-fine)/2; t.fits(limit, resolution{mid, states}) {
 					step = mid
 				} else {
