@@ -3,7 +3,7 @@
 //	chart.Bars(comparison).Show()     // times of alternatives, with their spread
 //	chart.Within(limit, figures…)     // rates against what is possible
 //	chart.Lanes(timeline).Show()      // who did what when; waiting for a core in the alarm colour
-//	chart.SpeedUp(workers, c).Show()  // against the ideal, with fitted laws
+//	chart.SpeedUp(workers, c).Show()  // against the ideal, and beside fitted laws
 //	chart.CPU(usage).Show()           // every core over time
 //	chart.Distribution(figures…).Show()
 //	chart.Depth(capacity, queues…).Show()

@@ -155,7 +155,11 @@ func speedUp() chart.Chart {
 		n := float64(w)
 		c.Results = append(c.Results, results(fmt.Sprint("workers ", i), 4*(0.06+0.94/n+0.004*n), 0.015))
 	}
-	return chart.SpeedUp(workers, c, chart.Until(32, chart.Amdahl), chart.Until(32, chart.USL))
+	law := func(name string, a, b float64) chart.Curve {
+		at := func(n float64) float64 { return n / (1 + a*(n-1) + b*n*(n-1)) }
+		return chart.Curve{Name: name, At: at, Until: 32}
+	}
+	return chart.SpeedUp(workers, c, law("Amdahl", 0.08, 0), law("USL", 0.06, 0.004))
 }
 
 func latencies(name string, scale float64, n int) ledger.Figure {

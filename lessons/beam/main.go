@@ -22,6 +22,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local" // where textio writes
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/textio"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/transforms/stats"
@@ -131,6 +132,7 @@ func main() {
 	numbers := flag.Int("numbers", 20_000_000, "how many `numbers` to search, of 8 bytes each")
 	chunks := flag.Int64("chunks", 8, "into how many `chunks` to cut them")
 	flag.Parse()
+	log.SetupLogging("warn", "text")
 	beam.Init()
 	if err := run(*numbers, *chunks); err != nil {
 		fmt.Fprintln(os.Stderr, "beam:", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,5 +47,22 @@ func TestTooManyChunks(t *testing.T) {
 		if _, err := maximum(t.Context(), path, chunks); err == nil {
 			t.Errorf("3 numbers were cut into %d chunks", chunks)
 		}
+	}
+}
+
+// TestLesson holds the pipeline as lesson 13 shows it against the one that runs.
+func TestLesson(t *testing.T) {
+	var texts [2]string
+	for i, path := range []string{"main.go", filepath.Join("..", "13-cluster.md")} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = strings.ReplaceAll(string(text), "\n\t", "\n")
+	}
+	_, shown, _ := strings.Cut(texts[1], "```go .noeval\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	if !strings.Contains(shown, "beam.ParDo") || !strings.Contains(texts[0], shown) {
+		t.Errorf("main.go does not have what the lesson shows:\n%s", shown)
 	}
 }
