@@ -19,6 +19,7 @@ package practical
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -182,7 +183,9 @@ func (t *T) Errorf(format string, args ...any) {
 	if len(m) > 1000 {
 		m = append(m[:1000], '…')
 	}
-	t.messages = append(t.messages, string(m))
+	if !slices.Contains(t.messages, string(m)) { // twice says no more than once
+		t.messages = append(t.messages, string(m))
+	}
 }
 
 // Fatalf says what is missing and ends the check, whose goroutine must call it.

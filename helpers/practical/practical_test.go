@@ -115,7 +115,11 @@ func TestCriteria(t *testing.T) {
 		check func(t *practical.T)
 	}{
 		{"right", func(t *practical.T) {}},
-		{"wrong", func(t *practical.T) { t.Errorf("%d is missing", 1); t.Errorf("%d is missing", 2) }},
+		{"wrong", func(t *practical.T) {
+			t.Errorf("%d is missing", 1)
+			t.Errorf("%d is missing", 2)
+			t.Errorf("%d is missing", 1)
+		}},
 		{"fatal", func(t *practical.T) { t.Fatalf("nothing is there"); t.Errorf("not reached") }},
 		{"panics", func(t *practical.T) { t.Errorf("%d", divide(1, 0)) }},
 		{"exits", func(t *practical.T) { runtime.Goexit() }},
