@@ -1,0 +1,71 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestArchitecture holds the README's picture of the packages against their
+// imports: each package is in it, and imports only such as come after it.
+func TestArchitecture(t *testing.T) {
+	shown := picture(t)
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./internal/...", "./helpers/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for line := range strings.Lines(strings.ReplaceAll(string(out), "manyhands/", "")) {
+		name, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name == "manyhands" || name == "helpers" { // the latter has only tests
+			continue
+		}
+		there = append(there, name)
+		place := slices.Index(shown, name)
+		if place < 0 {
+			t.Errorf("README.md does not show %s", name)
+			continue
+		}
+		for path := range strings.FieldsSeq(imports) {
+			if below := slices.Index(shown, path); below >= 0 && below <= place {
+				t.Errorf("%s imports %s, which README.md shows before it", name, path)
+			}
+		}
+	}
+	for _, name := range shown {
+		if !slices.Contains(there, name) {
+			t.Errorf("README.md shows %s, which is not there", name)
+		}
+	}
+}
+
+// picture returns the packages that the README shows, in its order.
+func picture(t *testing.T) (shown []string) {
+	t.Helper()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(readme), "```text\n")
+	block, _, ok := strings.Cut(block, "```")
+	if !ok {
+		t.Fatal("README.md has no picture, a block of text")
+	}
+	const names = 14 // the column where they begin
+	folder := ""
+	for line := range strings.Lines(block) {
+		switch strings.TrimSpace(line[:names]) {
+		case "":
+		case "helpers":
+			folder = "helpers/"
+		default:
+			folder = "internal/"
+		}
+		for name := range strings.SplitSeq(strings.Trim(line[names:], " ,\n"), ", ") {
+			shown = append(shown, folder+name)
+		}
+	}
+	return shown
+}
