@@ -9,6 +9,7 @@ import (
 	"manyhands/internal/course"
 	"manyhands/internal/grade"
 	"manyhands/internal/practical"
+	"manyhands/internal/testparts"
 )
 
 // first returns a grader of practical 1, quick to lose patience.
@@ -27,6 +28,14 @@ func first(t testing.TB, opt grade.Options) *grade.Grader {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// seesNothing skips a test of what students' programs do, which are built with the
+// race detector in any case, where it looks at the grader itself.
+func seesNothing(t *testing.T) {
+	if testparts.Race {
+		t.Skip("the race detector does not see into other programs")
+	}
 }
 
 // said joins all that a student is told about a question.
@@ -51,6 +60,8 @@ func TestRefused(t *testing.T) {
 		"only comments":        {"// I do not know.", "no answer"},
 		"another language":     {"%%bash\nrm -rf /", "another language"},
 		"no Go":                {"def AtOnce(n, task):", "line 1: this is not Go"},
+		"forks":                {"import \"syscall\"\n" + right, `imports "syscall"`},
+		"network":              {"import \"net\"\n" + right, `imports "net"`},
 		"files":                {"import \"os\"\n" + right, `imports "os", which this question has no use for`},
 		"processes":            {"import (\n\"sync\"\n\"os/exec\"\n)\n" + right, `line 3: the answer imports "os/exec"`},
 		"memory":               {"import \"unsafe\"\n" + right, `"unsafe"`},
@@ -91,6 +102,7 @@ func TestRefused(t *testing.T) {
 
 // TestSuperfluous has what is left out of an answer that is right without.
 func TestSuperfluous(t *testing.T) {
+	seesNothing(t)
 	t.Parallel()
 	g := first(t, grade.Options{Seeds: []uint64{1}})
 	cell := "!rm -rf ~\n%goflags -race=0\n" + right + `
@@ -127,6 +139,7 @@ panic("below")
 // TestOnlyItsOwnPoints has answers that keep the program of all answers from being
 // built, or from beginning: those beside them have their points.
 func TestOnlyItsOwnPoints(t *testing.T) {
+	seesNothing(t)
 	t.Parallel()
 	g := first(t, grade.Options{Limit: 2 * time.Second, Seeds: []uint64{}})
 	const pool = "\nfunc Pool(workers, tasks int, work func(task int)) {}\n"
@@ -153,6 +166,7 @@ func TestOnlyItsOwnPoints(t *testing.T) {
 // TestHostile has answers of one student that do harm when they run, and one that
 // is right: its points are there.
 func TestHostile(t *testing.T) {
+	seesNothing(t)
 	t.Parallel()
 	g := first(t, grade.Options{Limit: 2 * time.Second, Seeds: []uint64{1}})
 	const pool = "func Pool(workers, tasks int, work func(task int)) {\n"
@@ -162,7 +176,7 @@ func TestHostile(t *testing.T) {
 		"one": {
 			"at-once":        {right, ""},
 			"pool":           {pool + "for {}\n}", "not done after 2s"},
-			"download":       {"func Download(urls []string, workers int) ([][]byte, error) {\nvar all [][]byte\nfor {\nb := make([]byte, 64<<20)\nfor i := 0; i < len(b); i += 4096 { b[i] = 1 }\nall = append(all, b)\n}\n}", ""},
+			"download":       {"func Download(urls []string, workers int) ([][]byte, error) {\nvar all [][]byte\nfor {\nb := make([]byte, 64<<20)\nfor i := 0; i < len(b); i += 4096 { b[i] = 1 }\nall = append(all, b)\n}\n}", "it took more than 1024 MB of memory"},
 			"blur-threads":   {blur + "for { fmt.Print(strings.Repeat(\"PASS\\n\", 1<<20)) }\n}", "printed more than"},
 			"blur-processes": {processes + "return nil, 1\n}", "line 2: it does not compile"},
 		},
