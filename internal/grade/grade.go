@@ -46,7 +46,8 @@ const DefaultLimit = 10 * time.Second
 var DefaultSeeds = []uint64{1, 2, 3, 4, 5}
 
 // A Grader grades answers to one practical. Its methods may be called from
-// several goroutines; the same answer to the same question is graded once.
+// several goroutines; the same answer to the same question is graded once, while it
+// is remembered.
 type Grader struct {
 	Practical *practical.Practical
 
@@ -57,7 +58,12 @@ type Grader struct {
 	around   map[string]*surroundings // of a question, by its id
 	mu       sync.Mutex
 	verdicts map[string]*verdict // by the question and the answer; guarded by mu
+	recent   []string            // their keys, the oldest first; guarded by mu
 }
+
+// keptVerdicts is how many verdicts are kept for others who gave the same answer:
+// those of a hundred students or so, as a class may have any size.
+const keptVerdicts = 500
 
 // machine is held for writing by a speed that is measured again, by all others
 // that build and run for reading.
@@ -185,6 +191,10 @@ func (g *Grader) claim(question, cell string) (v *verdict, first bool) {
 	}
 	v = &verdict{key: key, done: make(chan struct{})}
 	g.verdicts[key] = v
+	if g.recent = append(g.recent, key); len(g.recent) > keptVerdicts {
+		delete(g.verdicts, g.recent[0])
+		g.recent = g.recent[1:]
+	}
 	return v, true
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"manyhands/internal/course"
 	"manyhands/internal/grade"
+	"manyhands/internal/kernel"
+	"manyhands/internal/kerneltest"
 )
 
 // BenchmarkClass grades a class of a hundred, and a few of its submissions with
@@ -68,4 +70,36 @@ func BenchmarkClass(b *testing.B) {
 	b.ReportMetric(perMinute(class, ours), "submissions/min")
 	b.ReportMetric(perMinute(turns*sample, theirs), "nbgrader-submissions/min")
 	b.ReportMetric(perMinute(class, ours)/perMinute(turns*sample, theirs), "x-nbgrader")
+}
+
+// BenchmarkFeedback is a student who changes their answer and runs the check below
+// it, for each question, right and in the last of its wrong ways: the time of the
+// check, in the real kernel.
+func BenchmarkFeedback(b *testing.B) {
+	p := all(b)[0]
+	k := kerneltest.Start(b)
+	for _, c := range p.Given {
+		kerneltest.Run(b, k, c.Source)
+	}
+	for _, q := range p.Questions {
+		if q.Written {
+			continue
+		}
+		check := q.Checks[0].Source // the visible one
+		for _, answer := range []struct{ name, cell string }{{"wrong", q.Wrong[len(q.Wrong)-1].Cell.Source}, {"right", q.Solved()}} {
+			b.Run(q.ID+"/"+answer.name, func(b *testing.B) {
+				run := func(i int) {
+					b.StopTimer()
+					kerneltest.Run(b, k, fmt.Sprintf("%s\n// change %d", answer.cell, i))
+					b.StartTimer()
+					k.Execute(b.Context(), check, kernel.Options{}) // an error where something is missing
+				}
+				run(-1) // warm
+				b.ResetTimer()
+				for i := range b.N {
+					run(i)
+				}
+			})
+		}
+	}
 }
