@@ -14,6 +14,12 @@ var Groups = []Group{
 	{"runner", "notebooks executed, beside nbclient", []Benchmarks{
 		{"internal/build", []string{"BenchmarkNotebook"}},
 	}},
+	{"cells", "a cell in the course's kernel, beside go build and stock GoNB", []Benchmarks{
+		{"internal/kernel", []string{"BenchmarkCell", "BenchmarkCellCold"}},
+	}},
+	{"lab", "the lab's second start", []Benchmarks{
+		{"internal/lab", []string{"BenchmarkSecondStart"}},
+	}},
 	{"pools", "the cost of a task in pools of goroutines", []Benchmarks{
 		{"bench/pools", []string{"BenchmarkTask"}},
 	}},

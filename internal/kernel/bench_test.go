@@ -1,66 +1,130 @@
 package kernel_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"manyhands/helpers/measure"
+	"manyhands/internal/benchtest"
 	"manyhands/internal/kernel"
 )
 
+// A cell to measure: what it declares, and what it does. The constant now is
+// another at each run, as Go would not even link the same program again.
+type cell struct {
+	name, declares, does string
+	must                 float64 // how many times as fast as go build and a run
+}
+
+var cells = []cell{
+	{"trivial", `import "fmt"`, `fmt.Println("hello", now)`, 1 / 1.25},
+	{"chart", "import (\n\"manyhands/helpers/chart\"\n\"manyhands/helpers/measure\"\n)",
+		`chart.Bars(measure.Compare(measure.Samples("a", 1, 2, 3), measure.Samples("b", now, 2, 2))).Show()`, 1 / 1.5},
+	{"net-http", "import (\n\"fmt\"\n\"net/http\"\n)", `fmt.Println(http.StatusText(200), now)`, 0},
+	{"twenty-definitions", twenty(), `fmt.Println(f19(now))`, 0},
+}
+
+// twenty declares twenty functions that call each other.
+func twenty() string {
+	var b strings.Builder
+	b.WriteString("import \"fmt\"\nfunc f0(x float64) float64 { return x }\n")
+	for i := 1; i < 20; i++ {
+		fmt.Fprintf(&b, "func f%d(x float64) float64 { return f%d(x) + %[1]d }\n", i, i-1)
+	}
+	return b.String()
+}
+
 // BenchmarkCell compares a cell, from sending it to its outputs, with go build
-// and a run of the same program, in turn: what the kernel adds is the ratio.
-// "stock" is the same cell under the settings with which GoNB installs itself.
+// and a run of the same program: what the kernel adds is the ratio. "GoNB as it
+// installs itself" is the same cell without the course's settings.
 func BenchmarkCell(b *testing.B) {
+	benchmarkCells(b, "", measure.Plan{Repeats: 20}, func() error { return nil })
+}
+
+// BenchmarkCellCold does the same with an empty build cache, which the lab
+// spares its students: it fills the cache before they come.
+func BenchmarkCellCold(b *testing.B) {
+	cache := b.TempDir()
+	b.Setenv("GOCACHE", cache)
+	benchmarkCells(b, ", Go's build cache empty", measure.Plan{Repeats: 1, Cold: true, Budget: 10 * time.Minute}, func() error {
+		entries, err := filepath.Glob(filepath.Join(cache, "*"))
+		for _, entry := range entries {
+			if err == nil {
+				err = os.RemoveAll(entry)
+			}
+		}
+		return err
+	})
+}
+
+func benchmarkCells(b *testing.B, how string, plan measure.Plan, prepare func() error) {
 	stock := kernel.Spec{
 		Argv: []string{filepath.Join(toolchain.Bin, "gonb"), "-kernel", "{connection_file}", "-go_work=" + here.Root},
 		Env:  []string{"PATH=" + toolchain.Bin + ":" + os.Getenv("PATH"), "GOFLAGS=", mark},
 	}
-	for _, cell := range []struct{ name, imports, body string }{
-		{"trivial", `import "fmt"`, `fmt.Println("hello", time)`},
-		{"chart", "import (\n\"manyhands/helpers/chart\"\n\"manyhands/helpers/measure\"\n)",
-			`chart.Bars(measure.Compare(measure.Samples("a", 1, 2, 3), measure.Samples("b", time, 2, 2))).Show()`},
-		{"net-http", "import (\n\"fmt\"\n\"net/http\"\n)", `fmt.Println(http.StatusText(200), time)`},
-	} {
+	for _, cell := range cells {
 		b.Run(cell.name, func(b *testing.B) {
-			ours, theirs := open(b, spec()), open(b, stock)
-			dir := b.TempDir()
-			command(b, dir, "go", "mod", "init", "plain")
-			command(b, dir, "go", "work", "init", ".", here.Root)
-			var times [3][]float64
-			clock := func(i int, f func()) {
-				start := time.Now()
-				f()
-				times[i] = append(times[i], time.Since(start).Seconds())
+			ours, theirs, plain := open(b, spec()), open(b, stock), cell.program(b)
+			f := benchtest.Figure{Title: "a cell, " + cell.name + how, Plan: plan}
+			if cell.must > 0 && how == "" {
+				f.Must = map[string]float64{"go build and run": cell.must}
 			}
-			for b.Loop() {
-				// A new constant each time: Go would not even link the same program again.
-				now := "const time = " + time.Now().Format("150405.000000")
-				source := cell.imports + "\n" + now + "\n%%\n" + cell.body
-				program := "package main\n" + cell.imports + "\n" + now + "\nfunc main() {\n" + cell.body + "\n}\n"
-				clock(0, func() { run(b, ours, source) })
-				clock(1, func() {
-					if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600); err != nil {
-						b.Fatal(err)
+			in := func(run func(context.Context) error) func(context.Context) error {
+				return func(ctx context.Context) error {
+					if err := prepare(); err != nil {
+						return err
 					}
-					command(b, dir, "go", "build", "-ldflags=-s", "-o", "plain")
-					command(b, dir, "./plain")
-				})
-				clock(2, func() { run(b, theirs, source) })
+					return run(ctx)
+				}
 			}
-			median := func(i int) float64 {
-				slices.Sort(times[i])
-				return times[i][len(times[i])/2]
-			}
-			b.ReportMetric(1e3*median(0), "cell-ms")
-			b.ReportMetric(1e3*median(1), "plain-ms")
-			b.ReportMetric(1e3*median(2), "stock-ms")
-			b.ReportMetric(median(0)/median(1), "cell/plain")
-			b.ReportMetric(median(0)/median(2), "cell/stock")
+			f.Compare(b,
+				measure.Case("the course's kernel", in(func(ctx context.Context) error { return cell.execute(ctx, ours) })),
+				measure.Case("go build and run", in(plain)),
+				measure.Case("GoNB as it installs itself", in(func(ctx context.Context) error { return cell.execute(ctx, theirs) })))
 		})
+	}
+}
+
+func now() string { return "\nconst now = " + time.Now().Format("150405.000000000") + "\n" }
+
+func (c cell) execute(ctx context.Context, k *kernel.Kernel) error {
+	_, err := k.Execute(ctx, c.declares+now()+"%%\n"+c.does, kernel.Options{})
+	return err
+}
+
+// program returns a function that builds and runs the cell as a program, in a
+// module that shares a workspace with the course, as GoNB does.
+func (c cell) program(b *testing.B) func(context.Context) error {
+	dir := b.TempDir()
+	command := func(ctx context.Context, name string, args ...string) error {
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOGC=400", "GOWORK=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+		}
+		return nil
+	}
+	for _, args := range [][]string{{"mod", "init", "plain"}, {"work", "init", ".", here.Root}} {
+		if err := command(b.Context(), "go", args...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return func(ctx context.Context) error {
+		source := "package main\n" + c.declares + now() + "func main() {\n" + c.does + "\n}\n"
+		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600); err != nil {
+			return err
+		}
+		if err := command(ctx, "go", "build", "-ldflags=-s", "-o", "plain"); err != nil {
+			return err
+		}
+		return command(ctx, "./plain")
 	}
 }
 
@@ -85,13 +149,4 @@ func open(b *testing.B, s kernel.Spec) *kernel.Kernel {
 	b.Cleanup(func() { k.Close() })
 	run(b, k, "%%\nfmt.Print()")
 	return k
-}
-
-func command(b *testing.B, dir, name string, args ...string) {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOGC=400", "GOWORK=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %v\n%s", cmd, err, out)
-	}
 }

@@ -371,7 +371,7 @@ func TestNBClient(t *testing.T) {
 }
 
 // lesson reads a lesson's notebook as it is delivered.
-func lesson(t *testing.T, name string) (*notebook.Notebook, string) {
+func lesson(t testing.TB, name string) (*notebook.Notebook, string) {
 	t.Helper()
 	repo, err := course.Find()
 	if err != nil {

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // newCourse is a course in a folder with an awkward name: a copy of this one's
 // Go code, with one notebook.
-func newCourse(t *testing.T) *course.Course {
+func newCourse(t testing.TB) *course.Course {
 	t.Helper()
 	repo, err := course.Find()
 	if err != nil {
@@ -67,14 +67,14 @@ func newCourse(t *testing.T) *course.Course {
 
 const emptyNotebook = `{"cells":[],"metadata":{"kernelspec":{"name":"gonb","display_name":"Go (gonb)"}},"nbformat":4,"nbformat_minor":5}`
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func read(t *testing.T, path string) string {
+func read(t testing.TB, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func read(t *testing.T, path string) string {
 // borrow gives c what this repository has set up already, made if need be:
 // links to the tools and to what is in .venv, all but the kernelspecs, which
 // name the course's folder.
-func borrow(t *testing.T, c *course.Course) {
+func borrow(t testing.TB, c *course.Course) {
 	t.Helper()
 	repo, err := course.Find()
 	if err != nil {
