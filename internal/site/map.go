@@ -16,8 +16,11 @@ type courseMap struct {
 // place is a lesson on the map; X and Y are the middle of its box, in pixels.
 type place struct {
 	entry
-	X, Y int
+	X, Y, Width int
 }
+
+// Left is where the box begins, seen from its middle.
+func (p place) Left() int { return -p.Width / 2 }
 
 // road leads from below one box to above another.
 type road struct{ X1, Y1, X2, Y2, Middle int }
@@ -26,6 +29,7 @@ const (
 	mapWidth  = 832
 	mapRow    = 84
 	mapBox    = 52 // the height of a box
+	mapGap    = 8  // between the boxes of a row, which get narrower where they are many
 	mapPlaces = 40 // a folder of more is no course that a map helps with
 )
 
@@ -60,7 +64,8 @@ func drawMap(lessons []entry) *courseMap {
 		}
 		slices.SortStableFunc(row, func(a, b entry) int { return cmp.Compare(above(a), above(b)) })
 		for i, e := range row {
-			at[e.Name] = place{e, mapWidth * (2*i + 1) / (2 * len(row)), mapRow*step + mapRow/2}
+			width := mapWidth / max(len(row), 4)
+			at[e.Name] = place{e, mapWidth * (2*i + 1) / (2 * len(row)), mapRow*step + mapRow/2, width - mapGap}
 			m.Places = append(m.Places, at[e.Name])
 		}
 	}
