@@ -47,7 +47,7 @@ func forEach(t *testing.T, test func(t *testing.T, c *course.Course, p *practica
 }
 
 // graded grades answers, on a grader that has seen none before.
-func graded(t *testing.T, c *course.Course, p *practical.Practical, opt grade.Options, answers map[string]string) map[string]*grade.Graded {
+func graded(t testing.TB, c *course.Course, p *practical.Practical, opt grade.Options, answers map[string]string) map[string]*grade.Graded {
 	t.Helper()
 	g, err := grade.New(t.Context(), c, p, opt)
 	if err != nil {
@@ -85,26 +85,40 @@ func TestSolutionsGetAllPoints(t *testing.T) {
 // together, as the answers of one student.
 func TestWrongSolutionsLosePoints(t *testing.T) {
 	forEach(t, func(t *testing.T, c *course.Course, p *practical.Practical) {
-		for n := 0; ; n++ {
-			answers, wrong := map[string]string{}, map[string]practical.Mistake{}
-			for _, q := range p.Questions {
-				if n < len(q.Wrong) {
-					answers[q.ID], wrong[q.ID] = q.Wrong[n].Cell.Source, q.Wrong[n]
-				}
-			}
-			if len(answers) == 0 {
-				break
-			}
+		for n, wrong := range mistakes(p) {
 			t.Run(strconv.Itoa(n+1), func(t *testing.T) {
 				t.Parallel()
 				for range repeats(t) {
-					for id, q := range graded(t, c, p, grade.Options{}, answers) {
+					for id, q := range graded(t, c, p, grade.Options{}, cells(wrong)) {
 						proven(t, q, wrong[id])
 					}
 				}
 			})
 		}
 	})
+}
+
+// mistakes returns the first wrong solutions of all questions, by their ids, then
+// the second, and so on.
+func mistakes(p *practical.Practical) []map[string]practical.Mistake {
+	var all []map[string]practical.Mistake
+	for _, q := range p.Questions {
+		for n, wrong := range q.Wrong {
+			if n == len(all) {
+				all = append(all, map[string]practical.Mistake{})
+			}
+			all[n][q.ID] = wrong
+		}
+	}
+	return all
+}
+
+func cells(wrong map[string]practical.Mistake) map[string]string {
+	answers := map[string]string{}
+	for id, m := range wrong {
+		answers[id] = m.Cell.Source
+	}
+	return answers
 }
 
 // proven fails when an answer with a mistake meets a criterion that it must not.
@@ -202,7 +216,7 @@ func TestStartersCompile(t *testing.T) {
 }
 
 // BenchmarkDelays tells how many of the criteria that wrong solutions must lose are
-// lost without delays, and how many with.
+// lost without delays, and how many with. Both have their turns in one run.
 func BenchmarkDelays(b *testing.B) {
 	c, err := course.Find()
 	if err != nil {
@@ -212,36 +226,38 @@ func BenchmarkDelays(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, seeds := range map[string][]uint64{"without": {}, "with": grade.DefaultSeeds} {
-		b.Run(name, func(b *testing.B) {
-			lost, due := 0, 0
+	for _, p := range all {
+		b.Run(p.Name, func(b *testing.B) {
+			due, without, with := 0, 0, 0
 			for b.Loop() {
-				for _, p := range all {
-					g, err := grade.New(b.Context(), c, p, grade.Options{Seeds: seeds})
-					if err != nil {
-						b.Fatal(err)
-					}
-					for i, q := range p.Questions {
-						for _, wrong := range q.Wrong {
-							list, err := g.Grade(b.Context(), map[string]string{q.ID: wrong.Cell.Source})
-							if err != nil {
-								b.Fatal(err)
-							}
-							for _, m := range list[i].Marks {
-								if slices.Contains(wrong.Loses, m.Name) {
-									due++
-									if m.Points == 0 {
-										lost++
-									} else {
-										b.Logf("%s, %s: %s is met", q.ID, wrong.Why, m.Name)
-									}
-								}
-							}
-						}
+				for _, wrong := range mistakes(p) {
+					plain := lost(b, graded(b, c, p, grade.Options{Seeds: []uint64{}}, cells(wrong)), wrong)
+					delayed := lost(b, graded(b, c, p, grade.Options{}, cells(wrong)), wrong)
+					without, with = without+plain, with+delayed
+					for _, m := range wrong {
+						due += len(m.Loses)
 					}
 				}
 			}
-			b.ReportMetric(100*float64(lost)/float64(due), "%found")
+			b.ReportMetric(100*float64(without)/float64(due), "%found-without")
+			b.ReportMetric(100*float64(with)/float64(due), "%found")
 		})
 	}
+}
+
+// lost counts the criteria that are not met, of those that must not be.
+func lost(b *testing.B, graded map[string]*grade.Graded, wrong map[string]practical.Mistake) int {
+	n := 0
+	for id, q := range graded {
+		for _, m := range q.Marks {
+			if slices.Contains(wrong[id].Loses, m.Name) {
+				if m.Points == 0 {
+					n++
+				} else {
+					b.Logf("%s, %s: %s is met", id, wrong[id].Why, m.Name)
+				}
+			}
+		}
+	}
+	return n
 }
