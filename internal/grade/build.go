@@ -248,7 +248,8 @@ func compile(ctx context.Context, c *course.Course, dir string, answers []answer
 	cmd := exec.CommandContext(building, "go", "test", "-c", "-race", "-vet=off", "-trimpath", "-tags=netgo,osusergo",
 		"-ldflags=-s -w -linkmode=internal", "-gcflags=image/...=-race=false", "-overlay", overlayFile, "-o", program, "./"+submissionPath)
 	cmd.Dir = c.Root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=", "GOWORK=off", "GOPROXY=off",
+		"GOGC=400") // a tenth less work for the compiler and the linker
 	cmd.WaitDelay = 5 * time.Second
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
