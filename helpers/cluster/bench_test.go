@@ -136,17 +136,17 @@ func connect(b *testing.B) *nats.Conn {
 	return nc
 }
 
-// BenchmarkMaximum finds the largest of 4 million numbers in shared memory, in
-// eight chunks, by a pool of this package and by one of processes.
+// BenchmarkMaximum finds the largest of 20 million numbers in shared memory, in
+// eight chunks, by four workers of a pool of processes and of one of this package.
 func BenchmarkMaximum(b *testing.B) {
-	array, err := process.NewShared[float64](4_000_000)
+	array, err := process.NewShared[float64](20_000_000)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer array.Close()
 	chunks := make([]chunk, 8)
 	for i := range chunks {
-		chunks[i] = chunk{array, i * 500_000, (i + 1) * 500_000}
+		chunks[i] = chunk{array, i * 2_500_000, (i + 1) * 2_500_000}
 	}
 	find := func(find func(context.Context, []chunk) ([]float64, error)) func() error {
 		return func() error {

@@ -25,6 +25,16 @@
 // Workers are processes that [Func.Start] starts here (by package process, with
 // all that it says, shared memory included), or programs on other machines that
 // call [Func.Serve].
+//
+// # Cost
+//
+// Measured by the benchmarks of this package on two cores of an AMD EPYC that were
+// busy with other work as well; run them for the figures of another machine. A job
+// that does nothing takes 1.5 to 2.5 times as long as a bare request that another
+// process answers by way of the same server, called and waited for, and about as
+// long when it is one of a thousand at once (BenchmarkEmpty). The broker stores the
+// job and hands it from goroutine to goroutine; messages between the processes are
+// as many as for the bare request, and go each in one piece.
 package cluster
 
 import (

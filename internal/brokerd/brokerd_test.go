@@ -94,6 +94,18 @@ func TestNoSuchBroker(t *testing.T) {
 	}
 }
 
+// TestNoNode has a node that ends before it is ready. What good ones do the test of
+// package cluster sees.
+func TestNoNode(t *testing.T) {
+	_, err := brokerd.StartNodes(t.Context(), 3, func(string) *exec.Cmd { return exec.Command("echo", "no port is free") })
+	if err == nil || !strings.Contains(err.Error(), "a cluster of 3: node1: \"no port is free\\n\"") {
+		t.Error("the error is", err)
+	}
+	if _, err := brokerd.StartNodes(t.Context(), 3, func(string) *exec.Cmd { return exec.Command("/no/such/program") }); err == nil {
+		t.Error("a program that there is not became a cluster")
+	}
+}
+
 func TestAwait(t *testing.T) {
 	cat := exec.Command("cat")
 	stdin, err := cat.StdinPipe()

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,6 +25,7 @@ type Nodes struct {
 	URL       string // of all, with commas between
 	Processes []*os.Process
 
+	stop   func() // once
 	folder string
 	inputs []io.Closer // a node ends with its stdin, and so with this process
 	cmds   []*exec.Cmd
@@ -45,6 +47,7 @@ func StartNodes(ctx context.Context, n int, command func(text string) *exec.Cmd)
 		return nil, err
 	}
 	all := &Nodes{folder: folder}
+	all.stop = sync.OnceFunc(all.end)
 	if err := all.start(ctx, n, command); err != nil {
 		all.Stop()
 		return nil, fmt.Errorf("a cluster of %d: %w", n, err)
@@ -72,8 +75,8 @@ func (all *Nodes) start(ctx context.Context, n int, command func(string) *exec.C
 	}
 	defer context.AfterFunc(ctx, all.Stop)()
 	for i, out := range outputs {
-		if line, err := out.ReadString('\n'); err != nil || line != ready+"\n" {
-			return errors.Join(fmt.Errorf("node%d: %s", i+1, line), context.Cause(ctx))
+		if line, err := out.ReadString('\n'); line != ready+"\n" {
+			return errors.Join(fmt.Errorf("node%d: %q, %w", i+1, line, err), context.Cause(ctx))
 		}
 	}
 	all.URL = strings.Join(urls, ",")
@@ -96,7 +99,17 @@ func (all *Nodes) startNode(cmd *exec.Cmd) (out io.Reader, err error) {
 }
 
 // Stop ends the nodes and removes what they have stored.
-func (all *Nodes) Stop() {
+func (all *Nodes) Stop() { all.stop() }
+
+// patience is how long a node may take to end by itself.
+const patience = 10 * time.Second
+
+func (all *Nodes) end() {
+	defer time.AfterFunc(patience, func() {
+		for _, p := range all.Processes {
+			p.Kill()
+		}
+	}).Stop()
 	for _, in := range all.inputs {
 		in.Close()
 	}
