@@ -48,6 +48,7 @@ func TestProgramAway(t *testing.T) {
 
 // TestJobOnTheWay has a job get lost between the program and the broker.
 func TestJobOnTheWay(t *testing.T) {
+	t.Parallel() // it mostly waits
 	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
 	line := startProxy(t, node.Addr().String())
 	pool := open(t, square, cluster.Options{URL: line.url(), Name: "lost", Workers: 1})

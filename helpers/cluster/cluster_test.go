@@ -199,6 +199,7 @@ func TestSilence(t *testing.T) {
 
 // TestKilledWorker kills the worker that has a job in hand.
 func TestKilledWorker(t *testing.T) {
+	t.Parallel() // it mostly waits
 	events := newEvents()
 	pool := open(t, unruly, cluster.Options{Workers: 2, OnEvent: events.add})
 	file := t.TempDir() + "/go"
@@ -345,6 +346,7 @@ func TestBadOptions(t *testing.T) {
 // TestBrokerAway takes the broker away while jobs are on their way, and brings it
 // back with what it had stored.
 func TestBrokerAway(t *testing.T) {
+	t.Parallel() // it mostly waits
 	o := &server.Options{JetStream: true, StoreDir: t.TempDir()}
 	node := startNode(t, o)
 	pool := open(t, square, cluster.Options{URL: node.ClientURL(), Name: "kept", Workers: 2, Silence: time.Second})

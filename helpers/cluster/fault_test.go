@@ -71,6 +71,7 @@ func killLeader(t *testing.T, nodes *brokerd.Nodes, stream string) {
 // queue, and workers, while jobs are on their way: every job is done, and counted
 // once.
 func TestNodeAndWorkersDie(t *testing.T) {
+	t.Parallel() // it mostly waits
 	nodes := startNodes(t)
 	var mu sync.Mutex
 	begun, killed := 0, 0
