@@ -51,7 +51,7 @@ var allowed = map[string]string{
 	"findfiles": `context path/filepath strings
 		github.com/bmatcuk/doublestar/v4 golang.org/x/sync/errgroup`,
 	"gitstatus": `bytes os/exec path/filepath strings manyhands/helpers/stream`,
-	"practical": `bufio bytes context encoding flag math/rand path/filepath runtime/debug runtime/trace strings testing`,
+	"practical": `bufio bytes context encoding flag math/rand path/filepath runtime/debug runtime/trace strings testing testing/synctest`,
 	"chart": `html text/tabwriter manyhands/helpers/display manyhands/helpers/ledger manyhands/helpers/measure
 		manyhands/helpers/timeline`,
 }
