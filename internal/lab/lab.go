@@ -61,9 +61,12 @@ func (l *lab) run(ctx context.Context) error {
 	for {
 		var answers bool
 		if s, answers = l.running(ctx); answers {
+			if err := l.mendKernel(ctx); err != nil {
+				l.say("! %v", l.wayOut(err))
+			}
 			l.say("Jupyter is already running on this course:\n\n    %s\n", s.Address)
 			l.browse(s)
-			return l.mendKernel(ctx)
+			return nil
 		}
 		alone, err := lock.TryLock()
 		if err != nil {
