@@ -122,6 +122,31 @@ func sendBack() {
 	}
 }
 
+// BenchmarkGrowth has two workers do more and more small tasks, and more and more
+// workers started.
+func BenchmarkGrowth(b *testing.B) {
+	b.Run("tasks", func(b *testing.B) {
+		p := start(b, square, process.Options{Workers: 2})
+		benchtest.Growth{Title: "so many small tasks for two workers", Sizes: []int{100, 1000, 10_000, 100_000, 1_000_000}}.Measure(b, func(n int) func() error {
+			return func() error {
+				_, err := p.Map(b.Context(), make([]int, n))
+				return err
+			}
+		})
+	})
+	b.Run("workers", func(b *testing.B) {
+		benchtest.Growth{Title: "so many workers, started and ended", Sizes: []int{1, 2, 4, 8, 16, 32, 64}}.Measure(b, func(n int) func() error {
+			return func() error {
+				p, err := square.Start(process.Options{Workers: n})
+				if err == nil {
+					p.Close()
+				}
+				return err
+			}
+		})
+	})
+}
+
 // BenchmarkStart is the time until a pool of two is ready, has done a task each,
 // and is gone.
 func BenchmarkStart(b *testing.B) {

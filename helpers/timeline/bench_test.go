@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"manyhands/helpers/timeline"
+	"manyhands/internal/benchtest"
 )
 
 // BenchmarkSpan is the cost of one recorded span, start and end, while the
@@ -87,6 +88,19 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkGrowth records more and more spans, reads and thins what they make.
+func BenchmarkGrowth(b *testing.B) {
+	benchtest.Growth{Title: "so many spans, recorded and thinned", Sizes: []int{1000, 10_000, 100_000, 1_000_000, 10_000_000}}.Measure(b, func(n int) func() error {
+		return func() error {
+			var tl timeline.Recorder
+			for range n {
+				tl.Start("worker 1", "slow(3)").End()
+			}
+			return tl.Timeline().Thin(2000).Validate()
+		}
+	})
 }
 
 // pingPong makes two goroutines take turns n times: nothing but scheduling.

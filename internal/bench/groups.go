@@ -26,4 +26,15 @@ var Groups = []Group{
 	{"process", "pools of processes, beside Python's", []Benchmarks{
 		{"helpers/process", []string{"BenchmarkCall", "BenchmarkMap", "BenchmarkStart", "BenchmarkMaximum", "BenchmarkTravel"}},
 	}},
+	{"cluster", "small jobs by way of a broker, beside Dask", []Benchmarks{
+		{"bench", []string{"BenchmarkSmallJobs"}},
+	}},
+	{"grader", "a class graded, beside nbgrader", []Benchmarks{
+		{"internal/practical", []string{"BenchmarkClass"}},
+	}},
+	{"growth", "cost against size", []Benchmarks{
+		{"internal/site", []string{"BenchmarkGrowth"}},
+		{"helpers/timeline", []string{"BenchmarkGrowth"}},
+		{"helpers/process", []string{"BenchmarkGrowth"}},
+	}},
 }

@@ -51,6 +51,16 @@ func (f Figure) Compare(b *testing.B, cases ...measure.Alternative) {
 		b.Log("\n" + c.String())
 		figure.Results = c.Results
 	}
+	f.report(b, figure)
+}
+
+// Report hands over what a benchmark has measured by itself, as cases that do
+// unlike amounts of work need: times in seconds for one of each, by turns.
+func (f Figure) Report(b *testing.B, results ...measure.Result) {
+	f.report(b, bench.Figure{Benchmark: b.Name(), Title: f.Title, Must: f.Must, Each: f.Each, Results: results})
+}
+
+func (f Figure) report(b *testing.B, figure bench.Figure) {
 	if f.Notes != nil {
 		figure.Notes = f.Notes()
 	}

@@ -24,9 +24,9 @@ import (
 
 var links = regexp.MustCompile(`\[([^]]+)\]\(\d\d-[^)]*\)`)
 
-// BenchmarkRender renders folders of 10, 100 and 1000 lessons with charts from
-// scratch: the pages per second must stay, and memory must not grow with them.
-func BenchmarkRender(b *testing.B) {
+// BenchmarkGrowth renders folders of more and more lessons with charts from
+// scratch: the time for a page must stay, and memory must not grow with them.
+func BenchmarkGrowth(b *testing.B) {
 	notebooks, err := sample()
 	if err != nil {
 		b.Fatal(err)
@@ -42,23 +42,15 @@ func BenchmarkRender(b *testing.B) {
 	if err := lesson.Encode(&file); err != nil {
 		b.Fatal(err)
 	}
-	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			c := newCourse(b, nil)
-			for i := range n {
-				writeFile(b, c.Path("notebooks", fmt.Sprintf("%02d-copy%d.ipynb", i%100, i)), file.String())
-			}
-			for b.Loop() {
-				b.StopTimer()
-				out := filepath.Join(b.TempDir(), "site")
-				b.StartTimer()
-				if err := site.Render(b.Context(), c, out, site.Options{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "pages/s")
-		})
-	}
+	benchtest.Growth{Title: "a site of so many lessons", Sizes: []int{1, 5, 20, 50, 100, 200, 1000}}.Measure(b, func(n int) func() error {
+		c, out := newCourse(b, nil), filepath.Join(b.TempDir(), "site")
+		for i := range n {
+			writeFile(b, c.Path("notebooks", fmt.Sprintf("%02d-copy%d.ipynb", i%100, i)), file.String())
+		}
+		return func() error {
+			return errors.Join(os.RemoveAll(out), site.Render(b.Context(), c, out, site.Options{}))
+		}
+	})
 }
 
 // BenchmarkCourse renders the course's own notebooks, as nbconvert does and as
