@@ -59,7 +59,7 @@ func meets(t *practical.T) {
 	var mu sync.Mutex
 	gate := make(chan bool)
 	mu.Lock()
-	locked := t.Go(func() { mu.Lock(); mu.Unlock() })
+	locked := t.Go(func() { mu.Lock(); defer mu.Unlock() })
 	slow := t.Go(func() { time.Sleep(20 * time.Millisecond); <-gate })
 	if !locked.Waits() || !slow.Waits() {
 		t.Errorf("they do not wait")
@@ -129,7 +129,7 @@ func TestCriteria(t *testing.T) {
 		{"faster", func(t *practical.T) { t.SpeedUp(1.5, func() { doze(); doze() }, doze) }},
 		{"skipped", func(t *practical.T) { t.Errorf("it ran") }},
 		{"hour", func(t *practical.T) { t.Bubble(func() { anHour(t) }) }},
-		{"bubble panics", func(t *practical.T) { t.Bubble(func() { divide(1, 0) }) }},
+		{"bubble panics", func(t *practical.T) { t.Bubble(func() { t.Errorf("%d", divide(1, 0)) }) }},
 		{"bubble exits", func(t *practical.T) { t.Bubble(runtime.Goexit) }},
 		{"tidy", func(t *practical.T) { tidy(); t.Leaks() }},
 		{"bubble tidy", func(t *practical.T) { t.Bubble(func() { tidy(); t.Leaks() }) }},
@@ -139,7 +139,7 @@ func TestCriteria(t *testing.T) {
 		{"bubble fatal", func(t *practical.T) { t.Bubble(func() { leak(); t.Fatalf("gone") }); t.Errorf("not reached") }},
 		{"meets", func(t *practical.T) { meets(t) }},
 		{"polls", func(t *practical.T) { polls(t) }},
-		{"call panics", func(t *practical.T) { t.Go(func() { divide(1, 0) }).Returns() }},
+		{"call panics", func(t *practical.T) { t.Go(func() { t.Errorf("%d", divide(1, 0)) }).Returns() }},
 		{"call stuck", func(t *practical.T) { t.Ends("stuck()", stuck) }},
 		{"bubble stuck", func(t *practical.T) { t.Bubble(stuck); t.Errorf("not reached") }},
 		{"hangs", func(t *practical.T) { <-make(chan int) }},
