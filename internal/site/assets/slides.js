@@ -75,9 +75,11 @@
   clock.addEventListener("click", toggleClock);
   clock.title = "T";
 
-  // Whoever scrolls by hand is somewhere, too.
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) arrive(slides.indexOf(entry.target));
+  // Whoever scrolls by hand is somewhere, too: where now, as what the observer has
+  // seen may be past when it tells.
+  const seen = new IntersectionObserver(() => {
+    const here = slides.findIndex((slide) => slide.getBoundingClientRect().bottom > innerHeight / 2);
+    if (here >= 0) arrive(here);
   }, { rootMargin: "-50% 0px" });
   for (const slide of slides) seen.observe(slide);
 
