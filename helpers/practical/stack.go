@@ -55,13 +55,17 @@ func panicked(pkg string) string {
 }
 
 // running describes each goroutine but the caller's that runs code of the
-// student's: what it does, and where. In a bubble, see [T.Bubble], what earlier
-// ones have left does not count.
-func running(pkg, bubble string) []string {
+// student's: what it does, and where. Only those count that are in the bubble, see
+// [T.Bubble], or outside of all, as [bubble] says it; "" means wherever they are.
+func running(pkg, where string) []string {
 	var found []string
 	for _, stack := range stacks() {
 		state := stateOf(stack)
-		if at := studentsFrame(stack, pkg); at != "" && strings.HasSuffix(state, bubble) {
+		there := strings.HasSuffix(state, where)
+		if where == outside {
+			there = !strings.Contains(state, "synctest bubble")
+		}
+		if at := studentsFrame(stack, pkg); at != "" && there {
 			state, _, _ = strings.Cut(state, ",")          // how long it has been so
 			state, _, _ = strings.Cut(state, " (durable)") // in a bubble
 			found = append(found, state+" "+at)
@@ -78,13 +82,16 @@ func stateOf(stack string) string {
 	return state
 }
 
-// bubble returns how the state of goroutines ends that are in the caller's bubble;
-// "" outside of any.
+// outside is where a goroutine is that is in no bubble.
+const outside = "outside"
+
+// bubble returns how the state of goroutines ends that are in the caller's bubble,
+// or outside.
 func bubble() string {
 	own := make([]byte, 1<<10)
 	_, bubble, inside := strings.Cut(stateOf(string(own[:runtime.Stack(own, false)])), ", synctest ")
 	if !inside {
-		return ""
+		return outside
 	}
 	return bubble
 }
