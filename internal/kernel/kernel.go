@@ -45,12 +45,15 @@ const (
 	// the subscription arrived, so the first answers may never be seen.
 	again = 50 * time.Millisecond
 
-	// patience is how long the kernel's process may outlive its sockets, or
-	// its last messages their sender.
+	// patience is how long a dead kernel's last messages may take.
 	patience = 200 * time.Millisecond
 
 	// politeness is how long a kernel that was asked to shut down may take.
 	politeness = 2 * time.Second
+
+	// parting is how long the kernel's process may outlive its sockets: it
+	// closes them first, and what it started goes last.
+	parting = politeness + 3*time.Second
 )
 
 // Kernel is a running kernel. It executes one cell at a time; its methods may
@@ -156,7 +159,7 @@ func (k *Kernel) lost(err error) error {
 	select {
 	case <-k.process.dead:
 		return k.process.death()
-	case <-time.After(patience):
+	case <-time.After(parting):
 		return fmt.Errorf("the connection to the kernel broke: %w", err)
 	}
 }
