@@ -46,7 +46,7 @@ func (t *T) SpeedUpOnCores(atLeast float64, serial, parallel func()) {
 func (t *T) faster(atLeast float64, possible func() bool, serial, parallel func()) {
 	enough, patience := 5, 800*time.Millisecond // in a notebook somebody waits
 	if judge != nil {
-		enough, patience = 11, 3*time.Second
+		enough, patience = 7, 3*time.Second
 	}
 	var ratios []float64
 	for began := time.Now(); len(ratios) < enough && time.Since(began) < patience; {

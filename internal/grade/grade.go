@@ -271,9 +271,6 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { // the sandbox is another user's
-		return nil, err
-	}
 	machine.RLock()
 	program, broken, err := build(ctx, g.course, dir, answers)
 	machine.RUnlock()
@@ -371,7 +368,7 @@ func (r *runs) add(q *practical.Question, graded *Graded) {
 
 // all runs the program by every schedule: as it is, and with delays by every seed
 // on one core, two and four. A speed is measured only without delays, and twice
-// more, alone on the machine, before its points are lost.
+// more, then alone on the machine, before its points are lost.
 func (r *runs) all(ctx context.Context) error {
 	if err := r.once(ctx, schedule{}, r.left(func(t *trial) bool { return true })); err != nil {
 		return err
@@ -392,8 +389,8 @@ func (r *runs) all(ctx context.Context) error {
 	return nil
 }
 
-// again measures a speed that was too low once more, alone on the machine, before
-// its points are lost; and as often as it takes, within reason, where other
+// again measures a speed that was too low once more, and then alone on the machine,
+// before its points are lost; and as often as it takes, within reason, where other
 // programs kept the machine too busy. They never cost points.
 func (r *runs) again(ctx context.Context, t *trial) error {
 	for attempt := 0; len(t.Why) > 0; attempt++ {
@@ -407,10 +404,11 @@ func (r *runs) again(ctx context.Context, t *trial) error {
 			return nil
 		}
 		t.Why, t.Trace = nil, ""
-		machine.Lock()
-		err := r.run(ctx, schedule{}, []*trial{t})
-		machine.Unlock()
-		if err != nil {
+		run := r.alone
+		if attempt == 0 { // most were only unlucky, and alone it stops all others
+			run = r.once
+		}
+		if err := run(ctx, schedule{}, []*trial{t}); err != nil {
 			return err
 		}
 	}
@@ -425,6 +423,13 @@ func (r *runs) left(which func(*trial) bool) []*trial {
 func (r *runs) once(ctx context.Context, how schedule, trials []*trial) error {
 	machine.RLock()
 	defer machine.RUnlock()
+	return r.run(ctx, how, trials)
+}
+
+// alone does the same while nothing else is built or run.
+func (r *runs) alone(ctx context.Context, how schedule, trials []*trial) error {
+	machine.Lock()
+	defer machine.Unlock()
 	return r.run(ctx, how, trials)
 }
 

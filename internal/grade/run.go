@@ -47,6 +47,11 @@ func (s *sandbox) run(ctx context.Context, program string, criteria []string, li
 	if err != nil {
 		return nil, err
 	}
+	file, err := os.Open(program)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	report, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -60,10 +65,9 @@ func (s *sandbox) run(ctx context.Context, program string, criteria []string, li
 	}
 	running, kill := context.WithCancelCause(ctx)
 	defer kill(nil)
-	cmd := s.command(running, program, env)
+	cmd := s.command(running, file, write, env)
 	output := &tail{over: func() { kill(errOutput) }}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), output, output
-	cmd.ExtraFiles = append(cmd.ExtraFiles, write) // becomes judge.ReportFD
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("run the checks: %w", err)
 	}

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"time"
+
+	"manyhands/internal/grade/judge"
 )
 
 // Limits of one run of a student's program.
@@ -75,23 +78,29 @@ func (s *sandbox) walls() []string {
 	return args
 }
 
+// programFD is the descriptor from which bubblewrap copies the program: its user
+// need not be one who may enter the folder where that lies.
+const programFD = judge.ReportFD + 1
+
 // command returns the command that runs a program with an environment of
-// KEY=value pairs.
-func (s *sandbox) command(ctx context.Context, program string, env [][2]string) *exec.Cmd {
+// KEY=value pairs, and report as descriptor [judge.ReportFD].
+func (s *sandbox) command(ctx context.Context, program, report *os.File, env [][2]string) *exec.Cmd {
 	var cmd *exec.Cmd
 	if s.bwrap == "" {
-		cmd = exec.CommandContext(ctx, program)
+		cmd = exec.CommandContext(ctx, program.Name())
+		cmd.ExtraFiles = []*os.File{report}
 		cmd.Dir = os.TempDir()
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 		for _, pair := range env {
 			cmd.Env = append(cmd.Env, pair[0]+"="+pair[1])
 		}
 	} else {
-		args := append(s.walls(), "--ro-bind", program, "/check")
+		args := append(s.walls(), "--perms", "0555", "--ro-bind-data", strconv.Itoa(programFD), "/check")
 		for _, pair := range env {
 			args = append(args, "--setenv", pair[0], pair[1])
 		}
 		cmd = exec.CommandContext(ctx, s.bwrap, append(args, "/check")...)
+		cmd.ExtraFiles = []*os.File{report, program}
 		s.as(cmd)
 	}
 	cmd.WaitDelay = time.Second

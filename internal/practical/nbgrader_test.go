@@ -24,21 +24,24 @@ import (
 // nbgraderVersion is the one that the practicals are proven with.
 const nbgraderVersion = "0.9.6"
 
-// nbgrader returns the Python that has nbgrader: in an environment of its own,
-// as nobody but a school needs it.
+// nbgrader returns the Python that has nbgrader: the course's, if the peers are
+// installed there, or one of its own, as nobody but a school needs it.
 func nbgrader(t testing.TB, c *course.Course) string {
 	t.Helper()
 	dir := c.Path(".cache", "nbgrader-"+nbgraderVersion)
-	python := filepath.Join(dir, "bin", "python")
-	if exec.Command(python, "-c", "import nbgrader").Run() == nil {
-		return python
+	own := filepath.Join(dir, "bin", "python")
+	for _, python := range []string{c.Path(".venv", "bin", "python"), own} {
+		if exec.Command(python, "-c", "import nbgrader; assert nbgrader.__version__ == '"+nbgraderVersion+"'").Run() == nil {
+			return python
+		}
 	}
 	if !testparts.All() {
-		testparts.Missing(t, "nbgrader is not there; MANYHANDS_TEST_ALL=1 installs it into "+dir)
+		testparts.Missing(t, "nbgrader "+nbgraderVersion+" is not there; go run . bench --install puts it into .venv, "+
+			"MANYHANDS_TEST_ALL=1 into "+dir)
 	}
 	run(t, "", nil, testparts.Python(t), "-m", "venv", dir)
-	run(t, "", nil, python, "-m", "pip", "install", "-q", "nbgrader=="+nbgraderVersion)
-	return python
+	run(t, "", nil, own, "-m", "pip", "install", "-q", "nbgrader=="+nbgraderVersion)
+	return own
 }
 
 // run runs a program to its end and returns what it printed.
