@@ -52,7 +52,7 @@ func FileSizes(scale float64) []int64 {
 	return sizes
 }
 
-// Images returns a server of ten different JPEG pictures of 640 × 480 pixels, at the paths
+// Images returns a server of ten different JPEG pictures of 320 × 240 pixels, at the paths
 // "/1.jpg" to "/10.jpg": those of [workload.Picture] with the seeds 1 to 10.
 func Images(limits Limits) *Server { return newServer(limits, pictures()...) }
 
@@ -62,7 +62,7 @@ var pictures = sync.OnceValue(func() []document {
 	var pictures []document
 	for i := range 10 {
 		var b bytes.Buffer
-		if err := jpeg.Encode(&b, workload.Picture(640, 480, uint64(i+1)), nil); err != nil {
+		if err := jpeg.Encode(&b, workload.Picture(320, 240, uint64(i+1)), nil); err != nil {
 			panic(fmt.Errorf("server: encode picture %d: %w", i+1, err)) // too large for JPEG, which it is not
 		}
 		pictures = append(pictures, document{fmt.Sprintf("/%d.jpg", i+1), "image/jpeg", bytes.NewReader(b.Bytes()), int64(b.Len())})

@@ -556,7 +556,7 @@ func TestImages(t *testing.T) {
 		picture, err := jpeg.Decode(bytes.NewReader(data))
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
-		} else if size := picture.Bounds().Size(); size.X != 640 || size.Y != 480 {
+		} else if size := picture.Bounds().Size(); size.X != 320 || size.Y != 240 {
 			t.Errorf("%s: %v", url, size)
 		}
 		if other, ok := seen[string(data)]; ok {

@@ -20,13 +20,13 @@ import (
 
 // BenchmarkClass grades a class of a hundred, and a few of its submissions with
 // nbgrader as well, whose time per submission is steady. Both have their turns in
-// one run: nbgrader three submissions, the grader half of the class. No two
+// one run: nbgrader three submissions, the grader a fifth of the class. No two
 // answers are the same text, so none is graded on another's account.
 //
 // It does not compare the same work: nbgrader runs each check once, without the
 // race detector.
 func BenchmarkClass(b *testing.B) {
-	const class, turns, sample = 100, 2, 3 // sample submissions a turn
+	const class, turns, sample = 100, 5, 3 // sample submissions a turn
 	c, err := course.Find()
 	if err != nil {
 		b.Fatal(err)
