@@ -127,14 +127,8 @@ func (f fault) hit(t *testing.T, tool program, s syscall.Signal, half string) {
 		t.Fatal(err)
 	}
 	state, said := r.end()
-	if s != syscall.SIGKILL {
-		if !state.Exited() {
-			t.Errorf("it did not end by itself: %v", state)
-		}
-		left, err := os.ReadDir(r.temp)
-		if len(left) > 0 || err != nil {
-			t.Errorf("left in the temporary folder: %v, %v", left, err)
-		}
+	if s != syscall.SIGKILL && !state.Exited() {
+		t.Errorf("it did not end by itself: %v", state)
 	}
 	r.gone(t)
 	whole, err := os.ReadFile(f.result)
@@ -205,13 +199,14 @@ func (r *running) end() (*os.ProcessState, []byte) {
 	return r.cmd.ProcessState, said
 }
 
-// gone fails the test for processes of the job that do not end.
+// gone fails the test for processes of the job that do not end, and for temporary
+// files.
 func (r *running) gone(t *testing.T) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		left := r.processes(t)
 		if len(left) == 0 {
-			return
+			break
 		}
 		if time.Now().Before(end) {
 			continue
@@ -221,12 +216,15 @@ func (r *running) gone(t *testing.T) {
 			t.Errorf("process %d is left: %s", p.Pid, line)
 			p.Kill()
 		}
-		return
+		break
+	}
+	if left, err := os.ReadDir(r.temp); len(left) > 0 || err != nil {
+		t.Errorf("left in the temporary folder: %v, %v", left, err)
 	}
 }
 
-// processes lists the living processes that have the job's temporary folder in
-// their environment.
+// processes lists the living processes whose temporary folder is the job's, or
+// within that.
 func (r *running) processes(t *testing.T) []*ps.Process {
 	t.Helper()
 	all, err := ps.Processes()
@@ -235,7 +233,8 @@ func (r *running) processes(t *testing.T) []*ps.Process {
 	}
 	return slices.DeleteFunc(all, func(p *ps.Process) bool {
 		env, err := p.Environ()
-		if err != nil || !slices.Contains(env, "TMPDIR="+r.temp) {
+		own := func(pair string) bool { return strings.HasPrefix(pair+"/", "TMPDIR="+r.temp+"/") }
+		if err != nil || !slices.ContainsFunc(env, own) {
 			return true
 		}
 		status, err := p.Status()

@@ -21,6 +21,7 @@ import (
 	"manyhands/internal/course"
 	"manyhands/internal/edition"
 	"manyhands/internal/progress"
+	"manyhands/internal/tempdir"
 )
 
 // Attr is the key of the attribute, see testing.B.Attr, with which a benchmark
@@ -64,11 +65,11 @@ func Find(names ...string) ([]Group, error) {
 // If short is set, one round is all. Whatever the benchmarks start and write ends with Run, even when ctx does.
 func Run(ctx context.Context, c *course.Course, g Group, bars *progress.Progress, short bool) (record Record, err error) {
 	record = Record{Group: g.Name, Edition: edition.Here(ctx)}
-	temp, err := os.MkdirTemp("", "mh-bench-") // short: there will be sockets in it
+	temp, err := tempdir.Make("", "mh-bench-") // short: there will be sockets in it
 	if err != nil {
 		return record, fmt.Errorf("make a temporary folder: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer temp.Remove()
 	total := 0
 	for _, b := range g.Benchmarks {
 		total += len(b.Names)
@@ -78,7 +79,7 @@ func Run(ctx context.Context, c *course.Course, g Group, bars *progress.Progress
 	var failures []error
 	for _, b := range g.Benchmarks {
 		r := run{record: &record, step: task.Step, short: short, said: map[string][]string{}}
-		if err := r.all(ctx, c, b, temp); ctx.Err() != nil {
+		if err := r.all(ctx, c, b, temp.Path); ctx.Err() != nil {
 			return record, fmt.Errorf("bench stopped: %w", context.Cause(ctx))
 		} else if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", b.Dir, err))

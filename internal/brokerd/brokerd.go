@@ -11,11 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"manyhands/internal/tempdir"
 )
 
 // A Broker is one that runs.
@@ -42,24 +43,24 @@ func Start(kind string) (*Broker, error) {
 const readyLimit = 20 * time.Second
 
 func startNATS() (*Broker, error) {
-	folder, err := os.MkdirTemp("", "manyhands-nats-")
+	folder, err := tempdir.Make("", "manyhands-nats-")
 	if err != nil {
 		return nil, err
 	}
 	token := rand.Text()
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: token,
-		JetStream: true, StoreDir: folder,
+		JetStream: true, StoreDir: folder.Path,
 		NoLog: true, NoSigs: true,
 	})
 	if err != nil {
-		os.RemoveAll(folder)
+		folder.Remove()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	stop := func() {
 		s.Shutdown()
 		s.WaitForShutdown()
-		os.RemoveAll(folder)
+		folder.Remove()
 	}
 	s.Start()
 	if !s.ReadyForConnections(readyLimit) {

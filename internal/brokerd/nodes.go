@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"manyhands/internal/tempdir"
 )
 
 // Nodes are NATS servers that are one cluster, each a process of its own.
@@ -26,7 +28,7 @@ type Nodes struct {
 	Processes []*os.Process
 
 	stop   func() // once
-	folder string
+	folder *tempdir.Dir
 	inputs []io.Closer // a node ends with its stdin, and so with this process
 	cmds   []*exec.Cmd
 }
@@ -42,7 +44,7 @@ type node struct {
 // elected a leader. Command makes the command that runs one: it has to call
 // [RunNode] with the text.
 func StartNodes(ctx context.Context, n int, command func(text string) *exec.Cmd) (*Nodes, error) {
-	folder, err := os.MkdirTemp("", "manyhands-nats-")
+	folder, err := tempdir.Make("", "manyhands-nats-")
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func (all *Nodes) start(ctx context.Context, n int, command func(string) *exec.C
 	var outputs []*bufio.Reader
 	for i := range n {
 		name := fmt.Sprint("node", i+1)
-		text, _ := json.Marshal(node{name, token, filepath.Join(all.folder, name), ports[i], ports[n+i], ports[n:]})
+		text, _ := json.Marshal(node{name, token, filepath.Join(all.folder.Path, name), ports[i], ports[n+i], ports[n:]})
 		out, err := all.startNode(command(string(text)))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -84,6 +86,7 @@ func (all *Nodes) start(ctx context.Context, n int, command func(string) *exec.C
 }
 
 func (all *Nodes) startNode(cmd *exec.Cmd) (out io.Reader, err error) {
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+all.folder.Path)
 	in, err := cmd.StdinPipe()
 	if err == nil {
 		out, err = cmd.StdoutPipe()
@@ -116,7 +119,7 @@ func (all *Nodes) end() {
 	for _, cmd := range all.cmds {
 		cmd.Wait()
 	}
-	os.RemoveAll(all.folder)
+	all.folder.Remove()
 }
 
 // freePorts finds ports that nobody listens on, for servers that have to know each

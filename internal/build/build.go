@@ -26,6 +26,7 @@ import (
 	"manyhands/internal/lesson"
 	"manyhands/internal/notebook"
 	"manyhands/internal/progress"
+	"manyhands/internal/tempdir"
 )
 
 // Options says what to build and how.
@@ -191,16 +192,16 @@ func (b *builder) one(ctx context.Context, l *lesson.Lesson) (err error) {
 // execute runs a notebook that will stand at path on a kernel of its own, in
 // a working folder of its own, and draws its charts.
 func (b *builder) execute(ctx context.Context, nb *notebook.Notebook, path string, task *progress.Task) error {
-	dir, err := os.MkdirTemp("", "manyhands-build-*")
+	dir, err := tempdir.Make("", "manyhands-build-*")
 	if err != nil {
 		return fmt.Errorf("make a working folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer dir.Remove()
 	spec := b.toolchain.Spec(b.course)
 	spec.Env = append(spec.Env,
 		"JPY_SESSION_NAME="+path,
 		"MANYHANDS_LEDGER="+b.course.Path(".cache", "ledger"))
-	k, err := kernel.Start(ctx, spec, dir)
+	k, err := kernel.Start(ctx, spec, dir.Path)
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,16 @@ package kernel
 import (
 	"fmt"
 	"os"
+
+	"manyhands/internal/tempdir"
 )
 
 // home is the folder of one kernel: its connection file, its sockets, and the
 // TMPDIR of the kernel and its cells. What they leave there goes with it.
 type home struct {
-	dir string
-	key []byte // signs the messages
+	dir    string
+	key    []byte // signs the messages
+	folder *tempdir.Dir
 }
 
 // longestTemp is the longest temporary folder, in bytes, in which the paths of
@@ -22,15 +25,15 @@ func newHome() (*home, error) {
 	if len(parent) > longestTemp {
 		parent = "/tmp"
 	}
-	dir, err := os.MkdirTemp(parent, "kernel-")
+	folder, err := tempdir.Make(parent, "kernel-")
 	if err != nil {
 		return nil, fmt.Errorf("make its temporary folder: %w", err)
 	}
-	return &home{dir: dir}, nil
+	return &home{dir: folder.Path, folder: folder}, nil
 }
 
 func (h *home) remove() error {
-	if err := os.RemoveAll(h.dir); err != nil {
+	if err := h.folder.Remove(); err != nil {
 		return fmt.Errorf("remove the kernel's temporary folder: %w", err)
 	}
 	return nil

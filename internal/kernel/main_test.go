@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,8 +47,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// orphan in the environment makes the test binary start a kernel, say so and
-// wait to be killed.
+// orphan in the environment makes the test binary start a kernel, whose cell starts
+// a process, say so and wait to be killed.
 const orphan = "MANYHANDS_TEST_ORPHAN"
 
 func beAnOrphansParent() {
@@ -58,8 +59,16 @@ func beAnOrphansParent() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("started")
-	k.Execute(context.Background(), "%%\nfor {}", kernel.Options{})
+	ready := filepath.Join(tmp, "ready")
+	if err := syscall.Mkfifo(ready, 0o600); err != nil {
+		panic(err)
+	}
+	go k.Execute(context.Background(), fmt.Sprintf("!sleep 1000 & echo ready > %s; sleep 1000", ready), kernel.Options{})
+	if _, err := os.ReadFile(ready); err != nil {
+		panic(err)
+	}
+	fmt.Println("at work")
+	select {}
 }
 
 func prepare(parent string) (cleanUp func(), err error) {

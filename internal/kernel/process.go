@@ -6,10 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	ps "github.com/shirou/gopsutil/v4/process"
@@ -43,7 +43,7 @@ func startProcess(spec Spec, dir string, h *home) (*process, error) {
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Dir = dir
 	p.cmd.Env = append(append(os.Environ(), spec.Env...), p.tmp)
-	p.cmd.SysProcAttr = attributes()
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's Ctrl-C
 
 	// A pipe of our own, not one of os/exec's: Wait must not wait for what the
 	// kernel leaves behind, which is killed only afterwards.
@@ -52,27 +52,18 @@ func startProcess(spec Spec, dir string, h *home) (*process, error) {
 		return nil, err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = w, w
-	started := make(chan error)
-	go p.run(started, r)
-	err = <-started
+	err = p.cmd.Start()
 	w.Close()
 	if err != nil {
 		r.Close()
 		return nil, err
 	}
+	go p.watch(r)
 	return p, nil
 }
 
-// run starts the kernel and stays until the last of its processes is gone.
-func (p *process) run(started chan<- error, output *os.File) {
-	// Linux sends the signal for a parent's death when the thread that started
-	// the child ends, so that thread has to stay.
-	runtime.LockOSThread()
-	err := p.cmd.Start()
-	started <- err
-	if err != nil {
-		return
-	}
+// watch stays until the last of the kernel's processes is gone.
+func (p *process) watch(output *os.File) {
 	defer output.Close()
 	copied := make(chan struct{})
 	go func() {
