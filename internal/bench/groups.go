@@ -33,7 +33,9 @@ var Groups = []Group{
 		{"internal/practical", []string{"BenchmarkClass"}},
 	}},
 	{"growth", "cost against size", []Benchmarks{
+		{"internal/build", []string{"BenchmarkGrowth"}},
 		{"internal/site", []string{"BenchmarkGrowth"}},
+		{"internal/grade", []string{"BenchmarkGrowth"}},
 		{"helpers/timeline", []string{"BenchmarkGrowth"}},
 		{"helpers/process", []string{"BenchmarkGrowth"}},
 	}},

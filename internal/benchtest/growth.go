@@ -13,16 +13,19 @@ import (
 type Growth struct {
 	Title string
 	Sizes []int // in ascending order, five or more
+	Once  bool  // each size runs once, where it takes minutes; otherwise the median of three counts
 }
 
-// Measure prepares the job of each size and takes the median time of three runs
-// and the memory of this program; with -short it takes the three smallest sizes
-// and one run.
+// Measure prepares the job of each size and takes its time and the memory of this
+// program; with -short it takes the three smallest sizes and one run.
 func (g Growth) Measure(b *testing.B, prepare func(size int) (run func() error)) {
 	b.Helper()
 	sizes, repeats := g.Sizes, 3
 	if testing.Short() {
-		sizes, repeats = sizes[:3], 1
+		sizes = sizes[:3]
+	}
+	if testing.Short() || g.Once {
+		repeats = 1
 	}
 	figure := bench.Figure{Benchmark: b.Name(), Title: g.Title}
 	for b.Loop() {

@@ -3,6 +3,7 @@ package build_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"manyhands/helpers/measure"
 	"manyhands/internal/benchtest"
+	"manyhands/internal/build"
 	"manyhands/internal/course"
 	"manyhands/internal/gonb"
 	"manyhands/internal/notebook"
@@ -63,6 +65,18 @@ func BenchmarkNotebook(b *testing.B) {
 				}))
 		})
 	}
+}
+
+// BenchmarkGrowth builds courses of more and more lessons, of one small cell each.
+func BenchmarkGrowth(b *testing.B) {
+	benchtest.Growth{Title: "so many lessons, executed", Sizes: []int{1, 5, 20, 50, 100, 200}, Once: true}.Measure(b, func(n int) func() error {
+		lessons := map[string]string{}
+		for i := range n {
+			lessons[fmt.Sprintf("%02d-copy%d", i%100, i)] = cell(fmt.Sprintf("fmt.Println(%d)", i))
+		}
+		c := classroom(b, lessons)
+		return func() error { return build.Lessons(b.Context(), c, build.Options{Out: io.Discard}) }
+	})
 }
 
 // printer writes a notebook of one cell that prints so many bytes.

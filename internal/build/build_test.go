@@ -19,7 +19,7 @@ import (
 // classroom is a course of its own with the given lessons, made of the real
 // helpers and the real tools, so that a test can build without touching the
 // course that is being worked on.
-func classroom(t *testing.T, lessons map[string]string) *course.Course {
+func classroom(t testing.TB, lessons map[string]string) *course.Course {
 	t.Helper()
 	real, err := course.Find()
 	if err != nil {
@@ -45,7 +45,7 @@ func classroom(t *testing.T, lessons map[string]string) *course.Course {
 }
 
 // write puts a lesson with the given cells into the course.
-func write(t *testing.T, c *course.Course, name, cells string) {
+func write(t testing.TB, c *course.Course, name, cells string) {
 	t.Helper()
 	text := "---\ntitle: " + name + "\nminutes: 5\n" + cells
 	if !strings.Contains(cells, "\n---\n") {
