@@ -65,8 +65,8 @@ type view struct {
 
 func ours(l *lesson.Lesson) []view {
 	var all []view
-	for _, c := range l.Notebook().Cells {
-		all = append(all, view{c.Type, c.Source, plain(c.Metadata)})
+	for i, c := range l.Notebook().Cells {
+		all = append(all, view{c.Type, l.Cells[i].Source, plain(c.Metadata)}) // before links are turned
 	}
 	return all
 }

@@ -52,6 +52,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"manyhands/internal/notebook"
@@ -127,9 +128,21 @@ func (l *Lesson) Notebook() *notebook.Notebook {
 		"manyhands": map[string]any{"lesson": l.Name, "minutes": l.Minutes, "needs": append([]string{}, l.Needs...)},
 	}
 	for _, c := range l.Cells {
-		nb.Cells = append(nb.Cells, &notebook.Cell{ID: c.ID, Type: c.Type, Source: c.Source, Metadata: c.metadata()})
+		nb.Cells = append(nb.Cells, &notebook.Cell{ID: c.ID, Type: c.Type, Source: c.inNotebook(), Metadata: c.metadata()})
 	}
 	return nb
+}
+
+// toLesson finds the links to other lessons.
+var toLesson = regexp.MustCompile(`(\]\((?:\.\./)?\d\d-[a-z-]+)\.md([#)])`)
+
+// inNotebook returns the source of the cell in a notebook. There, links to other lessons lead to their notebooks, as
+// JupyterLab opens a link beside the notebook that has it, where no Markdown is.
+func (c *Cell) inNotebook() string {
+	if c.Type != notebook.Markdown {
+		return c.Source
+	}
+	return toLesson.ReplaceAllString(c.Source, "$1.ipynb$2")
 }
 
 // metadata returns the metadata of the cell in a notebook.

@@ -30,8 +30,8 @@ func (l *Lesson) Matches(nb *notebook.Notebook) error {
 			what = fmt.Sprintf("has the id %q", have.ID)
 		case have.Type != c.Type:
 			what = fmt.Sprintf("is a %s cell instead of %s", have.Type, c.Type)
-		case have.Source != c.Source:
-			n, text := firstDifference(c.Source, have.Source)
+		case have.Source != c.inNotebook():
+			n, text := firstDifference(c.inNotebook(), have.Source)
 			line, what = line+n, fmt.Sprintf("has %q", text)
 		default:
 			if what = differs(c.metadata(), have.Metadata); what == "" && len(c.Tags) == 0 && len(have.Tags()) > 0 {
