@@ -22,7 +22,7 @@ type releaseCommand struct {
 	Nbgrader string `help:"Write what nbgrader's source folder takes to this folder as well: with the hidden checks." type:"path"`
 }
 
-func (v *releaseCommand) Run(c *course.Course) error {
+func (v *releaseCommand) Run(ctx context.Context, c *course.Course) error {
 	all, err := practical.All(c)
 	if err != nil {
 		return err
@@ -42,11 +42,11 @@ func (v *releaseCommand) Run(c *course.Course) error {
 		}
 		fmt.Println(path)
 	}
-	return invent(c.Path("testdata", "class"), v.Class, all[0])
+	return invent(ctx, c.Path("testdata", "class"), v.Class, all[0])
 }
 
 // invent writes the submissions of an invented class, in place of the one before.
-func invent(dir string, students int, p *practical.Practical) error {
+func invent(ctx context.Context, dir string, students int, p *practical.Practical) error {
 	before, err := filepath.Glob(filepath.Join(dir, "student[0-9][0-9][0-9]*"))
 	if err != nil {
 		return err
@@ -57,6 +57,9 @@ func invent(dir string, students int, p *practical.Practical) error {
 		}
 	}
 	for i := range students {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d of %d students are invented: %w", i, students, context.Cause(ctx))
+		}
 		data, err := p.HandedIn(i)
 		if err != nil {
 			return err

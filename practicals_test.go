@@ -49,22 +49,30 @@ func newSchool(t *testing.T) *school {
 	return s
 }
 
+// endless answers the second question by a program that never ends.
+const endless = "func AtOnce(n int, task func(i int)) {\n\tfor {\n\t}\n}"
+
 // handIn hands in answers to the second question, and to no other.
-func (s *school) handIn(t *testing.T, answers ...string) (dir string) {
+func handIn(t *testing.T, p *practical.Practical, answers ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for i, answer := range answers {
-		nb := s.practical.Release()
-		for _, c := range nb.Cells {
-			if c.ID == s.practical.Questions[1].ID {
-				c.Source = answer
-			}
-		}
-		if err := nb.Write(filepath.Join(dir, fmt.Sprintf("student%d.ipynb", i))); err != nil {
-			t.Fatal(err)
-		}
+		handInOne(t, p, answer, filepath.Join(dir, fmt.Sprintf("student%d.ipynb", i)))
 	}
 	return dir
+}
+
+func handInOne(t *testing.T, p *practical.Practical, answer, path string) {
+	t.Helper()
+	nb := p.Release()
+	for _, c := range nb.Cells {
+		if c.ID == p.Questions[1].ID {
+			c.Source = answer
+		}
+	}
+	if err := nb.Write(path); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // start starts the command, whose words come to the result when it has ended.
@@ -115,7 +123,7 @@ func TestGradersElsewhere(t *testing.T) {
 // that are given here.
 func (s *school) testKilled(t *testing.T) {
 	question := s.practical.Questions[1]
-	class := s.handIn(t, question.Solved()+"\n// me", question.Wrong[0].Cell.Source, question.Wrong[1].Cell.Source)
+	class := handIn(t, s.practical, question.Solved()+"\n// me", question.Wrong[0].Cell.Source, question.Wrong[1].Cell.Source)
 	here, there := t.TempDir(), t.TempDir()
 
 	grading, said := s.start(t, "grade", class, "--out", there, "--workers", s.url)
@@ -149,8 +157,7 @@ func (s *school) testKilled(t *testing.T) {
 
 	// What is graded is not graded again, and interrupted, nothing goes on there.
 	s.run(t, 0, "3 of 3 were graded before", "grade", class, "--out", there, "--workers", s.url)
-	endless := s.handIn(t, "func AtOnce(n int, task func(i int)) {\n\tfor {\n\t}\n}")
-	stopped, said := s.start(t, "grade", endless, "--out", t.TempDir(), "--workers", s.url)
+	stopped, said := s.start(t, "grade", handIn(t, s.practical, endless), "--out", t.TempDir(), "--workers", s.url)
 	await(t, second, true)
 	if err := stopped.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -190,13 +197,13 @@ func (s *school) testAnotherPractical(t *testing.T) {
 	elsewhere := *s
 	elsewhere.dir = other
 	elsewhere.start(t, "grader", s.url)
-	class := s.handIn(t, s.practical.Questions[1].Solved())
+	class := handIn(t, s.practical, s.practical.Questions[1].Solved())
 	s.run(t, 1, "is not the same as here; bring both machines to the same state", "grade", class, "--out", t.TempDir(), "--workers", s.url)
 }
 
 // testNobody says what to do where no grader is there, and no broker.
 func (s *school) testNobody(t *testing.T) {
-	class := s.handIn(t, s.practical.Questions[1].Solved())
+	class := handIn(t, s.practical, s.practical.Questions[1].Solved())
 	cmd, said := s.start(t, "grade", class, "--out", t.TempDir(), "--workers", s.url)
 	time.Sleep(7 * time.Second) // it says so after five
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {

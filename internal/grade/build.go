@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"manyhands/internal/course"
@@ -250,8 +251,10 @@ func compile(ctx context.Context, c *course.Course, dir string, answers []answer
 		"-ldflags=-s -w -linkmode=internal", "-gcflags=image/...=-race=false",
 		"-gcflags="+course.Module+"/helpers/workload=-race=false", "-overlay", overlayFile, "-o", program, "./"+submissionPath)
 	cmd.Dir = c.Root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=", "GOWORK=off", "GOPROXY=off",
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=", "GOWORK=off", "GOPROXY=off", "TMPDIR="+dir,
 		"GOGC=400") // a tenth less work for the compiler and the linker
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with its compilers and its linker
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

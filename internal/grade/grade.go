@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -27,6 +26,7 @@ import (
 	"manyhands/internal/course"
 	"manyhands/internal/gonb"
 	"manyhands/internal/practical"
+	"manyhands/internal/tempdir"
 )
 
 // Options say how to grade.
@@ -266,13 +266,13 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 	if len(answers) == 0 {
 		return graded, nil
 	}
-	dir, err := os.MkdirTemp("", "manyhands-grade-*")
+	dir, err := tempdir.Make("", "manyhands-grade-*")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer dir.Remove()
 	machine.RLock()
-	program, broken, err := build(ctx, g.course, dir, answers)
+	program, broken, err := build(ctx, g.course, dir.Path, answers)
 	machine.RUnlock()
 	if failed := (*buildError)(nil); errors.As(err, &failed) {
 		if len(answers) > 1 {
@@ -332,12 +332,12 @@ func (g *Grader) control(ctx context.Context, q *practical.Question) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "manyhands-grade-*")
+	dir, err := tempdir.Make("", "manyhands-grade-*")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	_, _, err = build(ctx, g.course, dir, []answer{{q, g.around[q.ID].with(q, v)}})
+	defer dir.Remove()
+	_, _, err = build(ctx, g.course, dir.Path, []answer{{q, g.around[q.ID].with(q, v)}})
 	return err
 }
 

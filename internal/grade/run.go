@@ -11,7 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"manyhands/internal/grade/judge"
@@ -74,11 +73,12 @@ func (s *sandbox) run(ctx context.Context, program string, criteria []string, li
 	write.Close()
 
 	o := &outcome{}
-	var heard atomic.Int64 // when the last record came, Unix time in ns
-	heard.Store(time.Now().UnixNano())
+	patience := limit + limit/10 + start
+	silence := time.AfterFunc(patience, func() { kill(errSilence) })
+	defer silence.Stop()
 	over := make(chan struct{})
-	go watch(cmd.Process.Pid, &heard, limit+limit/10+start, kill, over)
-	o.read(report, plan.Key, &heard)
+	go watch(cmd.Process.Pid, kill, over)
+	o.read(report, plan.Key, func() { silence.Reset(patience) })
 	err = cmd.Wait()
 	close(over)
 	o.output = string(output.data)
@@ -100,9 +100,8 @@ var (
 	errSilence = errors.New("it did not answer any more: it took too long, or kept the machine from running anything else")
 )
 
-// watch kills a program that takes too much memory, or from which no record came
-// for as long as silence, until over is closed.
-func watch(pid int, heard *atomic.Int64, silence time.Duration, kill context.CancelCauseFunc, over <-chan struct{}) {
+// watch kills a program that takes too much memory, until over is closed.
+func watch(pid int, kill context.CancelCauseFunc, over <-chan struct{}) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -119,16 +118,12 @@ func watch(pid int, heard *atomic.Int64, silence time.Duration, kill context.Can
 			kill(errMemory)
 			return
 		}
-		if time.Since(time.Unix(0, heard.Load())) > silence {
-			kill(errSilence)
-			return
-		}
 	}
 }
 
 // read reads the records up to the end of the program, and believes those only
-// that have the key.
-func (o *outcome) read(report *os.File, key string, heard *atomic.Int64) {
+// that have the key. It calls heard for each.
+func (o *outcome) read(report *os.File, key string, heard func()) {
 	lines := bufio.NewScanner(report)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -136,7 +131,7 @@ func (o *outcome) read(report *os.File, key string, heard *atomic.Int64) {
 		if json.Unmarshal(lines.Bytes(), &r) != nil || r.Key != key {
 			continue
 		}
-		heard.Store(time.Now().UnixNano())
+		heard()
 		switch r.Event {
 		case judge.Begin:
 			o.pending = r.Criterion

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -89,8 +90,8 @@ func (s *sandbox) command(ctx context.Context, program, report *os.File, env [][
 	if s.bwrap == "" {
 		cmd = exec.CommandContext(ctx, program.Name())
 		cmd.ExtraFiles = []*os.File{report}
-		cmd.Dir = os.TempDir()
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+		cmd.Dir = filepath.Dir(program.Name()) // which goes, with what is left there
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + cmd.Dir}
 		for _, pair := range env {
 			cmd.Env = append(cmd.Env, pair[0]+"="+pair[1])
 		}

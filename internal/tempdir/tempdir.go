@@ -26,7 +26,7 @@ type Dir struct {
 const keeping = `
 read -r _
 for round in 1 2 3 4 5 6 7 8 9 10; do
-	left=$(grep -lszxF -e "TMPDIR=$1" /proc/[0-9]*/environ | cut -d / -f 3)
+	left=$({ grep -lszxF -e "TMPDIR=$1" /proc/[0-9]*/environ; grep -lszF -e "TMPDIR=$1/" /proc/[0-9]*/environ; } | cut -d / -f 3)
 	[ -n "$left" ] || break
 	kill -KILL $left
 done
@@ -35,7 +35,7 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }`
 // Make makes a folder as [os.MkdirTemp] does. When this process ends without
 // [Dir.Remove], a small process that has waited for that removes the folder, and
 // before that, where the system tells which they are, as Linux does, kills all
-// processes whose TMPDIR it is.
+// processes whose TMPDIR it is, or is in it.
 func Make(parent, pattern string) (*Dir, error) {
 	path, err := os.MkdirTemp(parent, pattern)
 	if err != nil {
