@@ -81,6 +81,10 @@ func TestFaults(t *testing.T) {
 		t.Parallel()
 		testGradeHit(t, p, tool)
 	})
+	t.Run("no memory", func(t *testing.T) {
+		t.Parallel()
+		testNoMemory(t, dir, tool)
+	})
 	for _, f := range []fault{
 		{
 			name: "build", result: filepath.Join(dir, "executed.ipynb"), ending: "}",
@@ -107,12 +111,22 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// waiting writes a notebook whose cell starts a process and waits for ever, if it
-// is told to where to say so.
-func waiting(t *testing.T, dir string) string {
+// oneCell writes a notebook of one cell.
+func oneCell(t *testing.T, path, source string) {
+	t.Helper()
 	nb := notebook.New()
 	nb.Metadata["kernelspec"] = map[string]any{"name": gonb.Name, "display_name": "Go (gonb)", "language": "go"}
-	nb.Cells = []*notebook.Cell{{ID: "wait", Type: notebook.Code, Source: `import (
+	nb.Cells = []*notebook.Cell{{ID: "only", Type: notebook.Code, Source: source}}
+	if err := nb.Write(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waiting writes a notebook whose cell starts a process and waits for ever, if it
+// is told to where to say so.
+func waiting(t *testing.T, dir string) (path string) {
+	path = filepath.Join(dir, "waiting.ipynb")
+	oneCell(t, path, `import (
 	"fmt"
 	"os"
 	"os/exec"
@@ -128,11 +142,7 @@ if half := os.Getenv("MANYHANDS_TEST_HALF"); half != "" {
 	}
 	select {}
 }
-fmt.Println("done")`}}
-	path := filepath.Join(dir, "waiting.ipynb")
-	if err := nb.Write(path); err != nil {
-		t.Fatal(err)
-	}
+fmt.Println("done")`)
 	return path
 }
 
@@ -176,12 +186,17 @@ func (f fault) hit(t *testing.T, tool program, s syscall.Signal, env ...string) 
 		t.Errorf("it did not end by itself: %v", state)
 	}
 	r.gone(t)
-	whole, err := os.ReadFile(f.result)
-	if f.result != "" && err == nil && !bytes.HasSuffix(bytes.TrimSpace(whole), []byte(f.ending)) {
-		t.Errorf("%s is half written", f.result)
-	}
+	f.whole(t)
 	if t.Failed() {
 		t.Logf("it said\n%s", said)
+	}
+}
+
+// whole fails the test for a result that is there and not whole.
+func (f fault) whole(t *testing.T) {
+	t.Helper()
+	if data, err := os.ReadFile(f.result); err == nil && !bytes.HasSuffix(bytes.TrimSpace(data), []byte(f.ending)) {
+		t.Errorf("%s is half written", f.result)
 	}
 }
 
@@ -377,6 +392,47 @@ func runs(program string) func(*running) error {
 		_, said := r.end()
 		return fmt.Errorf("it never ran %s, but said\n%s", program, said)
 	}
+}
+
+// testNoMemory gives the command less memory than its cell takes, and then less than
+// it takes itself, which it notices wherever it is.
+func testNoMemory(t *testing.T, dir string, tool program) {
+	limit := program{testparts.Program(t, "apt-get install util-linux", "prlimit"), tool.dir}
+	path, out := filepath.Join(dir, "hungry.ipynb"), filepath.Join(dir, "fed.ipynb")
+	oneCell(t, path, `var hoard [][]byte
+
+%%
+for range 4096 {
+	if os.Getenv("MANYHANDS_TEST_HALF") != "" {
+		hoard = append(hoard, bytes.Repeat([]byte{1}, 1<<20))
+	}
+}`)
+	f := fault{args: []string{"--data=800000000", tool.path, "build", "--notebook", path, "--out", out}, result: out, ending: "}"}
+	r := f.start(t, limit, "MANYHANDS_TEST_HALF=all")
+	state, said := r.end()
+	r.gone(t)
+	for _, want := range []string{path + ": cell 1", "out of memory"} {
+		if !bytes.Contains(said, []byte(want)) || state.ExitCode() != 1 {
+			t.Errorf("%v, and no %q in\n%s", state, want, said)
+		}
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a notebook is written whose cell did not end")
+	}
+	f.do(t, limit)
+
+	f = fault{result: filepath.Join(dir, "starved", "index.html"), ending: "</html>"}
+	for mb := 100; mb <= 180; mb += 20 {
+		f.args = []string{fmt.Sprintf("--data=%d000000", mb), tool.path, "site", "--out", filepath.Dir(f.result)}
+		r := f.start(t, limit)
+		if state, said := r.end(); mb == 100 && state.Success() {
+			t.Errorf("it needs no memory?\n%s", said)
+		}
+		r.gone(t)
+		f.whole(t)
+	}
+	f.args = f.args[2:]
+	f.do(t, tool)
 }
 
 // TestFullDisk gives the command a disk that is too small for what it writes: it

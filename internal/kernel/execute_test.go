@@ -67,6 +67,8 @@ func TestCellErrors(t *testing.T) {
 	for _, test := range []struct{ name, source, value, stderr string }{
 		{"does not compile", "%%\nx := 1", "declared and not used: x", ""},
 		{"panic", "%%\nvar m map[string]int\nm[\"a\"] = 1", "exit status 2", "panic: assignment to entry in nil map"},
+		{"panic of many", "%%\nfor range 100 {\ngo func() { select {} }()\n}\ntime.Sleep(time.Millisecond)\ndebug.SetTraceback(\"all\")\npanic(\"first\")",
+			"exit status 2", "panic: first"},
 		{"exit", "%%\nos.Exit(3)", "exit status 3", ""},
 		{"deadlock", "%%\n<-make(chan int)", "exit status 2", "all goroutines are asleep - deadlock!"},
 		{"unknown package", "import \"example.org/nothing\"\n%%\nnothing.F()", "example.org/nothing", ""},

@@ -100,7 +100,7 @@ type CellError struct {
 	Name      string   // "ERROR" from GoNB
 	Value     string   // such as "exit status 2"
 	Traceback []string // may hold ANSI colours
-	Stderr    string   // the end of what the cell wrote to stderr
+	Stderr    string   // the end of what the cell wrote to stderr, or the beginning of a crash
 	Err       error    // why it did not run to its end: a time-out, the kernel's death, the end of the context
 }
 

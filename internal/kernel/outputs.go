@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -264,7 +265,11 @@ func (c *collector) result(count *int) result {
 	return r
 }
 
-// stderr returns the end of what the cell wrote to stderr.
+// crash matches what Go says first when a program crashes.
+var crash = regexp.MustCompile(`^(panic|fatal error): `)
+
+// stderr returns the end of what the cell wrote to stderr, but of a crash the
+// beginning, which says why: all goroutines follow.
 func (c *collector) stderr() string {
 	var all []byte
 	for _, o := range c.outputs {
@@ -273,7 +278,14 @@ func (c *collector) stderr() string {
 		}
 	}
 	lines := bytes.Split(bytes.TrimRight(all, "\n"), []byte("\n"))
-	lines = lines[max(0, len(lines)-stderrLines):]
+	end := len(lines)
+	for i := len(lines) - 1; i >= 0; i-- {
+		if crash.Match(lines[i]) {
+			end = min(end, i+stderrLines)
+			break
+		}
+	}
+	lines = lines[max(0, end-stderrLines):end]
 	return c.clean(string(bytes.Join(lines, []byte("\n"))))
 }
 
