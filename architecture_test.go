@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -68,4 +69,37 @@ func picture(t *testing.T) (shown []string) {
 		}
 	}
 	return shown
+}
+
+// TestClockMayBeSet finds code that would measure time by the day's clock, which can be
+// set while the code waits; only the times that time.Now returns also count on.
+func TestClockMayBeSet(t *testing.T) {
+	dayTime := regexp.MustCompile(`time\.Unix(Milli|Micro)?\(|time\.Now\(\)(\.\w+\(\))*\.(Unix|Round|Truncate)|\.ModTime\(\)\.(Before|After|Sub)`)
+	allowed := map[string]string{ // a word of the line, and why
+		"helpers/ledger/record.go":     "Getpid",          // the name of a run
+		"helpers/portscan/portscan.go": "SetReadDeadline", // long ago
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{$p := .ImportPath}}{{range .GoFiles}}{{$p}}/{{.}}{{"\n"}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for path := range strings.FieldsSeq(strings.ReplaceAll(string(out), "manyhands/", "")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !dayTime.MatchString(line) {
+				continue
+			}
+			found++
+			if word := allowed[path]; word == "" || !strings.Contains(line, word) {
+				t.Errorf("%s: %s", path, strings.TrimSpace(line))
+			}
+		}
+	}
+	if found < len(allowed) {
+		t.Error("what is allowed is not there")
+	}
 }
