@@ -142,9 +142,12 @@ const startLimit = 2 * time.Minute
 func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err error) {
 	s := session{Server: fmt.Sprintf("http://127.0.0.1:%d/", port), Token: rand.Text()}
 	s.Address = s.Server + j.home + "?token=" + s.Token
-	if s.Temp, err = newTemp(); err != nil {
+	temp, err := newTemp()
+	if err != nil {
 		return err
 	}
+	defer temp.Remove()
+	s.Temp = temp.Path
 	defer func() { err = errors.Join(err, l.clear(s)) }()
 	if err := errors.Join(l.writeConfig(), l.arrange(dir)); err != nil {
 		return fmt.Errorf("write Jupyter's settings: %w", err)

@@ -6,13 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	ps "github.com/shirou/gopsutil/v4/process"
+
+	"manyhands/internal/tempdir"
 )
 
 // server is a Jupyter under way.
@@ -24,21 +25,16 @@ type server struct {
 // start starts Jupyter out of reach of the terminal's Ctrl-C, at which it
 // would ask whether it is meant.
 func start(cmd *exec.Cmd) (*server, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
 	s := &server{cmd: cmd, dead: make(chan struct{})}
-	cmd.SysProcAttr = attributes()
-	started := make(chan error)
 	go func() {
-		// Linux counts the end of the thread that started a process as its
-		// parent's death, so that thread has to stay.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait()
-			close(s.dead)
-		}
+		cmd.Wait()
+		close(s.dead)
 	}()
-	return s, <-started
+	return s, nil
 }
 
 // stopLimit is how long Jupyter may take to stop its kernels and itself.
@@ -71,14 +67,14 @@ const longestTemp = 60
 // newTemp makes the folder that is TMPDIR to one Jupyter, its kernels and
 // their cells. It takes with it what they leave there, and tells them from
 // all other processes.
-func newTemp() (string, error) {
+func newTemp() (*tempdir.Dir, error) {
 	parent := os.TempDir()
 	if len(parent) > longestTemp {
 		parent = "/tmp"
 	}
-	dir, err := os.MkdirTemp(parent, tempPrefix)
+	dir, err := tempdir.Make(parent, tempPrefix)
 	if err != nil {
-		return "", fmt.Errorf("make a temporary folder for Jupyter: %w", err)
+		return nil, fmt.Errorf("make a temporary folder for Jupyter: %w", err)
 	}
 	return dir, nil
 }

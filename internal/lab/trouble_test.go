@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"manyhands/internal/course"
 	"manyhands/internal/lab"
@@ -166,6 +167,61 @@ func TestFullDiskAtTheFirstStart(t *testing.T) {
 	}
 	if _, err := os.Stat(c.Path(".venv")); err == nil {
 		t.Error("a half-made .venv is left")
+	}
+}
+
+// A lab that is killed, and one whose terminal is closed, leaves no Jupyter, no
+// kernel and nothing that a cell has started, and the next lab finds nothing in its
+// way.
+func TestKilled(t *testing.T) {
+	if testparts.Race {
+		t.Skip("what runs is other programs, which the race detector does not see")
+	}
+	repo, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCourse(t)
+	borrow(t, c)
+	command := filepath.Join(t.TempDir(), "manyhands")
+	build := exec.Command("go", "build", "-o", command, ".")
+	build.Dir = repo.Root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	temp, err := os.MkdirTemp("", "mh-") // short: there will be sockets in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGKILL} {
+		r := &running{t: t, out: &output{}, done: make(chan error, 1)}
+		lab := exec.Command(command, "lab", "--no-browser")
+		lab.Dir, lab.Stdout, lab.Stderr = c.Root, r.out, r.out
+		lab.Env = append(os.Environ(), "TMPDIR="+temp)
+		if err := lab.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() { r.done <- lab.Wait() }()
+		server, token := r.address()
+		runCell(t, server, token, "import \"os/exec\"\nfunc main() { exec.Command(\"sleep\", \"1000\").Start() }")
+		if left := strings.Join(leftovers(t, temp), "\n"); !strings.Contains(left, "sleep 1000") {
+			t.Fatalf("what the cell started is not among\n%s", left)
+		}
+		lab.Process.Signal(s)
+		if err := <-r.done; err != nil && s != syscall.SIGKILL {
+			t.Errorf("%v: the lab ended with %v:\n%s", s, err, r.out)
+		}
+		var left []string
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			files, _ := filepath.Glob(filepath.Join(temp, "*"))
+			if left = append(leftovers(t, temp), files...); len(left) == 0 {
+				break
+			}
+		}
+		if len(left) > 0 {
+			t.Errorf("%v: left are\n%s", s, strings.Join(left, "\n"))
+		}
 	}
 }
 
