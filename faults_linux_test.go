@@ -47,6 +47,7 @@ type fault struct {
 // was to make is not there or whole, and the same job can begin again, and is
 // done in the end.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	c, err := course.Find()
 	if err != nil {
 		t.Fatal(err)

@@ -113,6 +113,7 @@ func children(pid int) (list []string) {
 
 // TestGradersElsewhere has classes graded by other processes.
 func TestGradersElsewhere(t *testing.T) {
+	t.Parallel()
 	s := newSchool(t)
 	t.Run("killed", s.testKilled)
 	t.Run("another practical", s.testAnotherPractical)
