@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,18 +27,48 @@ func TestArchitecture(t *testing.T) {
 		there = append(there, name)
 		place := slices.Index(shown, name)
 		if place < 0 {
-			t.Errorf("README.md does not show %s", name)
+			t.Errorf("README.md does not show %s: add it to the picture under \"How it is laid out\"", name)
 			continue
 		}
 		for path := range strings.FieldsSeq(imports) {
 			if below := slices.Index(shown, path); below >= 0 && below <= place {
-				t.Errorf("%s imports %s, which README.md shows before it", name, path)
+				t.Errorf("%s imports %s, which README.md shows before it: move one of them in the picture, or import less", name, path)
 			}
 		}
 	}
 	for _, name := range shown {
 		if !slices.Contains(there, name) {
-			t.Errorf("README.md shows %s, which is not there", name)
+			t.Errorf("README.md shows %s, which is not there: take it out of the picture", name)
+		}
+	}
+}
+
+// TestListed looks for a link to every lesson and practical in the README, and
+// to every lesson in the map of the first.
+func TestListed(t *testing.T) {
+	welcome := filepath.Join("lessons", "00-welcome.md")
+	for list, patterns := range map[string][]string{
+		"README.md": {"lessons/[0-9]*.md", "lessons/practicals/[0-9]*.md"},
+		welcome:     {"lessons/[0-9]*.md"},
+	} {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pattern := range patterns {
+			paths, err := filepath.Glob(pattern)
+			if err != nil || len(paths) == 0 {
+				t.Fatal(pattern, err)
+			}
+			for _, path := range paths {
+				link, err := filepath.Rel(filepath.Dir(list), path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if path != list && !strings.Contains(string(text), "]("+filepath.ToSlash(link)+")") {
+					t.Errorf("%s does not link to %s: add it where the others are listed", list, link)
+				}
+			}
 		}
 	}
 }

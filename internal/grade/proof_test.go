@@ -74,7 +74,7 @@ func TestSolutionsGetAllPoints(t *testing.T) {
 		for range repeats(t) {
 			for _, q := range graded(t, c, p, grade.Options{}, answers) {
 				if !q.Written && (q.Points != q.Worth || len(q.Notes) > 0) {
-					t.Errorf("%s: %d of %d points\n%s", q.ID, q.Points, q.Worth, said(q))
+					t.Errorf("%s: the solution gets %d of %d points: mend it, or the check\n%s", place(p, q.ID), q.Points, q.Worth, said(q))
 				}
 			}
 		}
@@ -90,7 +90,7 @@ func TestWrongSolutionsLosePoints(t *testing.T) {
 				t.Parallel()
 				for range repeats(t) {
 					for id, q := range graded(t, c, p, grade.Options{}, cells(wrong)) {
-						proven(t, q, wrong[id])
+						proven(t, p, q, wrong[id])
 					}
 				}
 			})
@@ -113,6 +113,12 @@ func mistakes(p *practical.Practical) []map[string]practical.Mistake {
 	return all
 }
 
+// place says where in its file a question is.
+func place(p *practical.Practical, id string) string {
+	i := slices.IndexFunc(p.Questions, func(q *practical.Question) bool { return q.ID == id })
+	return fmt.Sprintf("%s:%d: question %s", p.Path, p.Questions[i].Cell.Line, id)
+}
+
 func cells(wrong map[string]practical.Mistake) map[string]string {
 	answers := map[string]string{}
 	for id, m := range wrong {
@@ -122,14 +128,15 @@ func cells(wrong map[string]practical.Mistake) map[string]string {
 }
 
 // proven fails when an answer with a mistake meets a criterion that it must not.
-func proven(t *testing.T, q *grade.Graded, wrong practical.Mistake) {
+func proven(t *testing.T, p *practical.Practical, q *grade.Graded, wrong practical.Mistake) {
 	t.Helper()
+	at := fmt.Sprintf("%s:%d: %s", p.Path, wrong.Cell.Line, wrong.Why)
 	if len(q.Notes) > 0 && wrong.Why != "" {
-		t.Errorf("%s, %s: it was not run: %v", q.ID, wrong.Why, q.Notes)
+		t.Errorf("%s: it was not run: %v", at, q.Notes)
 	}
 	for _, m := range q.Marks {
 		if m.Points > 0 && slices.Contains(wrong.Loses, m.Name) {
-			t.Errorf("%s, %s: criterion %q was met", q.ID, wrong.Why, m.Name)
+			t.Errorf("%s: it meets criterion %q: let the check find the mistake, or take the name out of loses", at, m.Name)
 		}
 	}
 }
@@ -209,7 +216,7 @@ func TestStartersCompile(t *testing.T) {
 		}
 		for _, q := range graded(t, c, p, grade.Options{Seeds: []uint64{1}}, answers) {
 			if !q.Written && (len(q.Notes) > 0 || 2*q.Points >= q.Worth) {
-				t.Errorf("%s: %d of %d points\n%s", q.ID, q.Points, q.Worth, said(q))
+				t.Errorf("%s: the starter gets %d of %d points; it must compile, and get less than half\n%s", place(p, q.ID), q.Points, q.Worth, said(q))
 			}
 		}
 	})

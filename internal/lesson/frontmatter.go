@@ -156,5 +156,5 @@ func (p *parser) failYAML(err error) {
 			line = token.Position.Line // from 1, and the first line of the YAML is at index 1
 		}
 	}
-	p.fail(line, "the front matter is not YAML: %s", message)
+	p.fail(line, "the front matter is not YAML: %s; a text with a colon stands in quotes", message)
 }

@@ -108,6 +108,7 @@ func TestErrors(t *testing.T) {
 		{"no front matter", "# A\n", []string{":1: no front matter; start the lesson with a line ---"}},
 		{"front matter without end", "---\ntitle: A\n", []string{":1: the front matter has no end"}},
 		{"front matter no YAML", "---\ntitle: A\nminutes: [\n---\ntext", []string{":3: the front matter is not YAML"}},
+		{"front matter with a colon", "---\ntitle: A: B\nminutes: 1\n---\ntext", []string{":2:", "stands in quotes"}},
 		{"front matter with a tab", "---\ntitle: A\nneeds:\n\t- x\nminutes: 1\n---\ntext", []string{"the front matter is not YAML"}},
 		{"front matter a list", "---\n- a\n---\ntext", []string{":2: the front matter must be lines of the form key: value"}},
 		{"front matter empty", "---\n---\ntext", []string{":1: the front matter has no title; add", ":1: the front matter has no minutes; add"}},

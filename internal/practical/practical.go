@@ -113,6 +113,14 @@ func All(c *course.Course) ([]*Practical, error) {
 	for _, path := range paths {
 		p, err := Read(path)
 		all, errs = append(all, p), append(errs, err)
+		if err != nil {
+			continue
+		}
+		for _, need := range p.Needs {
+			if _, err := c.Lesson(need); err != nil {
+				errs = append(errs, fmt.Errorf("%s: needs: %w", path, err))
+			}
+		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no practicals in %s", c.Path("lessons", "practicals"))

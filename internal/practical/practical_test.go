@@ -86,8 +86,8 @@ func TestNothingLeaks(t *testing.T) {
 				}
 			}
 		}
-		if secrets < 20 {
-			t.Errorf("%s: only %d lines looked for; what are its secrets?", p.Name, secrets)
+		if secrets < 2*len(p.Questions) { // or this test has looked for nothing
+			t.Errorf("%s: only %d lines of solutions, hidden checks and wrong solutions are not public", p.Path, secrets)
 		}
 	}
 }
@@ -123,17 +123,17 @@ func TestReleasedNotebooks(t *testing.T) {
 func TestEveryQuestionIsProven(t *testing.T) {
 	for _, p := range all(t) {
 		if n := len(p.Questions); n < 5 || n > 8 {
-			t.Errorf("%s has %d questions, not 5 to 8", p.Name, n)
+			t.Errorf("%s has %d questions; a practical has five to eight", p.Path, n)
 		}
 		for _, q := range p.Questions {
 			if q.Written {
 				continue
 			}
 			if len(q.Wrong) < 4 {
-				t.Errorf("%s: question %s has %d wrong solutions, not 4", p.Name, q.ID, len(q.Wrong))
+				t.Errorf("%s:%d: question %s has %d wrong solutions; add some, one mistake each, until there are four", p.Path, q.Cell.Line, q.ID, len(q.Wrong))
 			}
 			if len(q.Hints) < 2 {
-				t.Errorf("%s: question %s has %d hints, not 2", p.Name, q.ID, len(q.Hints))
+				t.Errorf("%s:%d: question %s has %d hints; it needs two or three, one step each", p.Path, q.Cell.Line, q.ID, len(q.Hints))
 			}
 			for _, c := range q.Criteria {
 				lost := 0
@@ -145,10 +145,26 @@ func TestEveryQuestionIsProven(t *testing.T) {
 					}
 				}
 				if lost == 0 {
-					t.Errorf("%s: no wrong solution proves criterion %q of question %s", p.Name, c.Name, q.ID)
+					t.Errorf("%s:%d: no wrong solution proves criterion %q of question %s: add one that loses it", p.Path, q.Cell.Line, c.Name, q.ID)
 				}
 			}
 		}
+	}
+}
+
+// TestNeeds has a practical that builds on a lesson which is not there.
+func TestNeeds(t *testing.T) {
+	c := &course.Course{Root: t.TempDir()}
+	dir := c.Path("lessons", "practicals")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(head, "minutes", "needs: [02-thread]\nminutes", 1) + question + check
+	if err := os.WriteFile(filepath.Join(dir, "9-add.md"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := practical.All(c); err == nil || !strings.Contains(err.Error(), `9-add.md: needs: no lesson "02-thread"`) {
+		t.Errorf("error %v, want one that names the file and the lesson", err)
 	}
 }
 
