@@ -207,7 +207,7 @@ func BenchmarkMaximum(b *testing.B) {
 	python, n := benchtest.Twin(b, talks), workload.Scaled(3_000_000)
 	xs := numbers(make([]float64, n))
 	part := func(i int) error { _ = workload.Max(xs[i*n/100 : (i+1)*n/100]); return nil }
-	benchtest.Figure{Title: fmt.Sprintf("the maximum of %d numbers", n), Must: map[string]float64{"Python, threads": 4}}.Compare(b,
+	benchtest.Figure{Title: fmt.Sprintf("the maximum of %.3g million numbers", float64(n)/1e6), Must: map[string]float64{"Python, threads": 4}}.Compare(b,
 		measure.Case("Go, all cores", func() error { return onAllCores(100, part) }),
 		measure.Case("Go, one core", func() error { return same(1, workload.Max(xs)) }),
 		measure.Case("Python, one thread", func() error { return python("1.0", "maximum", n) }),
@@ -247,7 +247,7 @@ func BenchmarkProcesses(b *testing.B) {
 		c := chunk{array, i * n / 100, (i + 1) * n / 100}
 		chunks, parts = append(chunks, c), append(parts, xs[c.Start:c.End])
 	}
-	benchtest.Figure{Title: fmt.Sprintf("the maximum of %d numbers, by worker processes", n),
+	benchtest.Figure{Title: fmt.Sprintf("the maximum of %.3g million numbers, by worker processes", float64(n)/1e6),
 		Must: map[string]float64{"Python, shared memory": 1, "Python, sent to them": 1}}.Compare(b,
 		measure.Case("Go, shared memory", inWorkers(b, maximumOfShared, chunks)),
 		measure.Case("Go, sent to them", inWorkers(b, maximumOfSent, parts)),

@@ -67,7 +67,7 @@ func BenchmarkTask(b *testing.B) {
 			}
 			benchtest.Figure{Title: fmt.Sprintf("%d tasks of %s, a worker for each core", tasks, test.name), Each: tasks,
 				Must: map[string]float64{"errgroup": 0.9, "conc": 0.9, "ants": 0.9, "pond": 0.9}}.Compare(b,
-				measure.Case("lesson 04", all(func(n int) { course(n, jobs, work) })),
+				measure.Case("lesson 04's pool", all(func(n int) { course(n, jobs, work) })),
 				measure.Case("errgroup", all(func(n int) {
 					var group errgroup.Group
 					group.SetLimit(n)

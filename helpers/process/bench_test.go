@@ -193,7 +193,7 @@ var (
 func BenchmarkMaximum(b *testing.B) {
 	array, chunks, parts := numbers(b, 50_000_000)
 	want := greatest(array.Slice())
-	benchtest.Figure{Title: "the maximum of 50 000 000 numbers in shared memory, two at work", Must: map[string]float64{"goroutines": 1 / 1.15}}.Compare(b,
+	benchtest.Figure{Title: "the maximum of 50 million numbers in shared memory, two at work", Must: map[string]float64{"goroutines": 1 / 1.15}}.Compare(b,
 		measure.Case("workers", inPool(b, greatestOfShared, chunks, want)),
 		measure.Case("goroutines", func() error { return check(want, inGoroutines(parts), nil) }))
 }

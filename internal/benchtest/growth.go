@@ -1,6 +1,8 @@
 package benchtest
 
 import (
+	"os"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"testing"
@@ -32,6 +34,7 @@ func (g Growth) Measure(b *testing.B, prepare func(size int) (run func() error))
 		figure.Growth = nil
 		for _, n := range sizes {
 			run, times := prepare(n), make([]float64, repeats)
+			forget()
 			for i := range times {
 				start := time.Now()
 				if err := run(); err != nil {
@@ -48,7 +51,13 @@ func (g Growth) Measure(b *testing.B, prepare func(size int) (run func() error))
 	handOver(b, figure)
 }
 
-// peak is the most memory that this program has had so far, in MiB.
+// forget lets the peak begin anew, where the system can do that, as Linux does.
+func forget() {
+	debug.FreeOSMemory()
+	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
+
+// peak is the most memory that this program has had since then, in MiB.
 func peak(b *testing.B) float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

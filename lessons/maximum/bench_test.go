@@ -62,13 +62,13 @@ func BenchmarkWall(b *testing.B) {
 	plan := measure.Plan{Repeats: 20, Budget: time.Minute}
 	find := func(f func([]float64) float64) func() { return func() { measure.Keep(inChunks(xs, chunk, f)) } }
 	b.Run("one", func(b *testing.B) {
-		benchtest.Figure{Title: fmt.Sprintf("the maximum of %d numbers, one core", size.N), Plan: plan,
+		benchtest.Figure{Title: fmt.Sprintf("the maximum of %.3g million numbers, one core", float64(size.N)/1e6), Plan: plan,
 			Must: map[string]float64{"numpy.max": 0.95}}.Compare(b,
 			measure.Case("vek.Max", func() { measure.Keep(vek.Max(xs)) }),
 			measure.Case("numpy.max", func() error { return python("1.0", "maximum_numpy", size.N) }))
 	})
 	b.Run("all", func(b *testing.B) {
-		benchtest.Figure{Title: fmt.Sprintf("the maximum of %d numbers, all cores", size.N), Plan: plan,
+		benchtest.Figure{Title: fmt.Sprintf("the maximum of %.3g million numbers, all cores", float64(size.N)/1e6), Plan: plan,
 			Must: map[string]float64{"numpy.max, threads": 0.95, "plain read, a sum": 0.9, "plain read, a count": 0.9}}.Compare(b,
 			measure.Case("vek.Max, goroutines", find(vek.Max)),
 			measure.Case("numpy.max, threads", func() error { return python("1.0", "maximum_numpy_threads", size.N) }),
