@@ -1,0 +1,135 @@
+package lab_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A cable is the way from a browser to a server, which can be cut.
+type cable struct {
+	address string
+	mu      sync.Mutex
+	cut     bool
+	conns   map[net.Conn]bool
+}
+
+func newCable(t *testing.T, server string) *cable {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cable{address: l.Addr().String(), conns: make(map[net.Conn]bool)}
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		c.set(true)
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			browser, err := l.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { c.carry(browser, server) })
+		}
+	})
+	return c
+}
+
+// carry carries one connection until an end closes it, or the cable is cut.
+func (c *cable) carry(browser net.Conn, server string) {
+	defer browser.Close()
+	jupyter, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer jupyter.Close()
+	c.mu.Lock()
+	if c.cut {
+		c.mu.Unlock()
+		return
+	}
+	c.conns[browser], c.conns[jupyter] = true, true
+	c.mu.Unlock()
+	var both sync.WaitGroup
+	for to, from := range map[net.Conn]net.Conn{browser: jupyter, jupyter: browser} {
+		both.Go(func() {
+			io.Copy(to, from)
+			browser.Close()
+			jupyter.Close()
+		})
+	}
+	both.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.conns, browser)
+	delete(c.conns, jupyter)
+}
+
+// set cuts the cable, or mends it.
+func (c *cable) set(cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = cut
+	for conn := range c.conns {
+		if cut {
+			conn.Close()
+		}
+	}
+}
+
+// TestLostConnection has the connection between browser and server break while a
+// cell runs: what the cell prints meanwhile comes when the connection is there again.
+func TestLostConnection(t *testing.T) {
+	s := arrive(t, map[string]string{"scratch.ipynb": blank(t, 1)})
+	direct := s.server
+	cable := newCable(t, strings.TrimSuffix(strings.TrimPrefix(s.server, "http://"), "/"))
+	s.server, s.idle = "http://"+cable.address+"/", idleInLab
+	s.Do(chromedp.Navigate(s.server + "lab?token=" + s.token))
+	s.waitOpen()
+
+	again := filepath.Join(t.TempDir(), "again") // there as soon as the cell may end
+	s.write(0, fmt.Sprintf(`import (
+"fmt"
+"os"
+"time"
+)
+
+func main() {
+fmt.Println("on my way")
+for _, err := os.Stat(%[1]q); err != nil; _, err = os.Stat(%[1]q) {
+time.Sleep(10 * time.Millisecond)
+}
+fmt.Println("there")
+}`, again))
+	s.run()
+	s.Wait(time.Minute, `document.querySelectorAll(".jp-Cell")[0].textContent.includes("on my way\n")`)
+	cable.set(true)
+	if err := os.WriteFile(again, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var kernels []struct {
+		State string `json:"execution_state"`
+	}
+	for end := time.Now().Add(time.Minute); len(kernels) != 1 || kernels[0].State != "idle"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the cell does not end: %v", kernels)
+		}
+		call(t, "GET", direct+"api/kernels", s.token, &kernels)
+	}
+	s.Screenshot("connection cut")
+	cable.set(false)
+	s.Wait(2*time.Minute, `document.querySelectorAll(".jp-Cell")[0].textContent.includes("there\n")`)
+	s.Screenshot("connection mended")
+}
