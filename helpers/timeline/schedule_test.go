@@ -264,12 +264,14 @@ func TestNames(t *testing.T) {
 			t.Errorf("no lane %q", name)
 		}
 	}
-	var order []string
+	lanes := 0
 	for _, l := range s.Goroutines.Lanes {
-		order = append(order, l.Name)
+		if !strings.HasPrefix(l.Name, "main") { // the one that runs the tests may wake for a moment
+			lanes++
+		}
 	}
-	if len(order) != 7 {
-		t.Errorf("%d lanes, want 7", len(order))
+	if lanes != 7 {
+		t.Errorf("%d lanes, want 7", lanes)
 	}
 	if t.Failed() {
 		t.Logf("\n%v", s.Goroutines)
@@ -291,11 +293,13 @@ func TestTwinsStandInOrder(t *testing.T) {
 		wg.Wait()
 	})
 	var order []string
-	for _, l := range s.Goroutines.Lanes {
-		order = append(order, l.Name)
+	for _, l := range s.Goroutines.Lanes { // there may be others: of the runtime, of the test
+		if strings.HasPrefix(l.Name, "twins") {
+			order = append(order, l.Name)
+		}
 	}
-	if want := []string{"twins", "twins #2", "twins #3"}; len(order) < 3 || !slices.Equal(order[len(order)-3:], want) {
-		t.Errorf("the lanes are %q, want %q at their end", order, want)
+	if want := []string{"twins", "twins #2", "twins #3"}; !slices.Equal(order, want) {
+		t.Errorf("the lanes are %q, want %q", order, want)
 	}
 }
 
