@@ -108,12 +108,16 @@ func All(c *course.Course) ([]*Practical, error) {
 	if err != nil {
 		return nil, err
 	}
+	lessons, err := c.Lessons()
+	if err != nil {
+		return nil, err
+	}
 	var all []*Practical
 	var errs []error
 	for _, path := range paths {
 		p, err := Read(path)
 		all, errs = append(all, p), append(errs, err)
-		if err != nil {
+		if err != nil || len(lessons) == 0 { // who only grades may have the practicals alone
 			continue
 		}
 		for _, need := range p.Needs {

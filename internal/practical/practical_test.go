@@ -160,8 +160,10 @@ func TestNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(head, "minutes", "needs: [02-thread]\nminutes", 1) + question + check
-	if err := os.WriteFile(filepath.Join(dir, "9-add.md"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	for path, text := range map[string]string{filepath.Join(dir, "9-add.md"): text, c.Path("lessons", "02-threads.md"): ""} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := practical.All(c); err == nil || !strings.Contains(err.Error(), `9-add.md: needs: no lesson "02-thread"`) {
 		t.Errorf("error %v, want one that names the file and the lesson", err)
