@@ -134,7 +134,7 @@ func (l *Lesson) Notebook() *notebook.Notebook {
 }
 
 // toLesson finds the links to other lessons.
-var toLesson = regexp.MustCompile(`(\]\((?:\.\./)?\d\d-[a-z-]+)\.md([#)])`)
+var toLesson = regexp.MustCompile(`(\]\((?:\.\./)?\d\d-[a-z0-9-]+)\.md([#)])`)
 
 // inNotebook returns the source of the cell in a notebook. There, links to other lessons lead to their notebooks, as
 // JupyterLab opens a link beside the notebook that has it, where no Markdown is.

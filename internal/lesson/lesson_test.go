@@ -182,11 +182,11 @@ func TestErrors(t *testing.T) {
 
 // Links between lessons lead from notebook to notebook, other links and code stay.
 func TestLinks(t *testing.T) {
-	const source = header + "[a](02-threads.md) and [b](../13-cluster.md#its-end), [c](README.md), [d](https://e.org/02-x.md)\n\n" +
+	const source = header + "[a](02-threads.md) and [b](../13-http2.md#its-end), [c](README.md), [d](https://e.org/02-x.md)\n\n" +
 		"```go\n// [a](02-threads.md)\n```\n"
 	l := parse(t, source)
 	nb := l.Notebook()
-	const want = "[a](02-threads.ipynb) and [b](../13-cluster.ipynb#its-end), [c](README.md), [d](https://e.org/02-x.md)"
+	const want = "[a](02-threads.ipynb) and [b](../13-http2.ipynb#its-end), [c](README.md), [d](https://e.org/02-x.md)"
 	if got := nb.Cells[0].Source; got != want {
 		t.Errorf("the links became %s", got)
 	}
