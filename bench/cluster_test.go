@@ -14,7 +14,7 @@ import (
 var squares = cluster.Register("squares", func(_ context.Context, n int) (int, error) { return n * n, nil })
 
 // BenchmarkSmallJobs has two workers do small jobs by way of a broker: the course's
-// cluster on NATS, Dask on its scheduler.
+// cluster on NATS, Dask on its scheduler, RQ on Redis.
 func BenchmarkSmallJobs(b *testing.B) {
 	const n = 100
 	python := benchtest.Twin(b, "clusters.py")
@@ -52,6 +52,12 @@ func BenchmarkSmallJobs(b *testing.B) {
 		must["Dask"] = 1
 	} else {
 		missing = append(missing, "Dask is not installed: go run . bench --install")
+	}
+	if python("True", "has", "rq") == nil && python("True", "has_redis") == nil {
+		cases = append(cases, measure.Case("RQ", func() error { return python(sum, "jobs_rq", n) }))
+		must["RQ"] = 1
+	} else {
+		missing = append(missing, "RQ or Redis is not installed: go run . bench --install, and the package redis-server")
 	}
 	benchtest.Figure{Title: fmt.Sprintf("%d small jobs for two workers", n), Each: n, Must: must, Notes: func() []string { return missing }}.Compare(b, cases...)
 }

@@ -3,9 +3,9 @@
 import functools
 import math
 import multiprocessing
-import multiprocessing.shared_memory
 from concurrent.futures import ProcessPoolExecutor
 
+import shared
 import twin
 
 fork = multiprocessing.get_context("fork")
@@ -52,49 +52,17 @@ def start(method):
         return sum(executor.map(math.isqrt, (1, 1)))
 
 
-@functools.cache
-def array(n):
-    import numpy
-
-    values = numpy.random.default_rng(1).random(n)
-    values[n // 3] = 1.0
-    return values
-
-
 def largest(values):
     return float(values.max())
 
 
 def travel_pickle(n):
-    quarters = [array(n)[i * n // 4:(i + 1) * n // 4] for i in range(4)]
+    quarters = [shared.array(n)[i * n // 4:(i + 1) * n // 4] for i in range(4)]
     return max(executor(2).map(largest, quarters))
 
 
-@functools.cache
-def block(n):
-    import numpy
-
-    memory = multiprocessing.shared_memory.SharedMemory(create=True, size=8 * n)
-    memory.unlink()  # it stays until this program and its workers end
-    numpy.frombuffer(memory.buf, float)[:n] = array(n)
-    return memory
-
-
-def largest_shared(span):
-    import numpy
-
-    n, start, end = span
-    return float(numpy.frombuffer(block(n).buf, float)[start:end].max())
-
-
-@functools.cache
-def workers(n):
-    block(n)  # before they fork
-    return fork.Pool(2)
-
-
 def travel_shared(n):
-    return max(workers(n).map(largest_shared, [(n, i * n // 4, (i + 1) * n // 4) for i in range(4)], chunksize=1))
+    return shared.search(n, workers=2, parts=4)
 
 
 if __name__ == "__main__":

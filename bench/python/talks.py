@@ -3,13 +3,13 @@
 import asyncio
 import functools
 import multiprocessing
-import multiprocessing.shared_memory
 import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from urllib.request import ProxyHandler, build_opener
 
+import shared
 import twin
 
 fork = multiprocessing.get_context("fork")
@@ -186,52 +186,19 @@ def maximum_processes(n):
     return max(processes(twin.CORES).map(max, parts(n), chunksize=1))
 
 
-@functools.cache
-def block(n):
-    import numpy
-
-    memory = multiprocessing.shared_memory.SharedMemory(create=True, size=8 * n)
-    memory.unlink()  # it stays until this program and its workers end
-    numpy.frombuffer(memory.buf, float)[:n] = numbers(n)
-    return memory
-
-
-def shared(span):
-    import numpy
-
-    n, start, end = span
-    return float(numpy.frombuffer(block(n).buf, float)[start:end].max())
-
-
-@functools.cache
-def workers(n):
-    block(n)  # before they fork
-    return fork.Pool(twin.CORES)
-
-
 def maximum_shared(n):
-    spans = [(n, i * n // 100, (i + 1) * n // 100) for i in range(100)]
-    return max(workers(n).map(shared, spans, chunksize=1))
-
-
-@functools.cache
-def array(n):
-    import numpy
-
-    values = numpy.random.default_rng(1).random(n)
-    values[n // 3] = 1.0
-    return values
+    return shared.search(n, workers=twin.CORES, parts=100)
 
 
 def maximum_numpy(n):
-    return float(array(n).max())
+    return float(shared.array(n).max())
 
 
 def maximum_numpy_threads(n):
     import numpy
 
     with ThreadPoolExecutor(twin.CORES) as pool:
-        return float(max(pool.map(numpy.max, numpy.array_split(array(n), 100))))
+        return float(max(pool.map(numpy.max, numpy.array_split(shared.array(n), 100))))
 
 
 # A group of which one task fails.

@@ -59,6 +59,9 @@ func BenchmarkMap(b *testing.B) {
 		sum += i * i
 	}
 	benchtest.Figure{Title: fmt.Sprintf("%d small tasks for two workers", n), Each: n,
+		Notes: func() []string {
+			return []string{"Python's chunks travel together; Pool.Map sends each task by itself, so that none waits behind a slow one"}
+		},
 		Must: map[string]float64{"Python, ProcessPoolExecutor": 3, "Python, Pool": 1}}.Compare(b,
 		measure.Case("Pool.Map", func() error {
 			squares, err := p.Map(b.Context(), numbers)
@@ -208,7 +211,10 @@ func BenchmarkTravel(b *testing.B) {
 		raw = append(raw, unsafe.Slice((*byte)(unsafe.Pointer(&part[0])), 8*len(part)))
 	}
 	n, python := len(array.Slice()), benchtest.Twin(b, "processes.py")
-	benchtest.Figure{Title: "the maximum of 100 MB of numbers, which travel to two workers or not"}.Compare(b,
+	benchtest.Figure{
+		Title: "the maximum of 100 MB of numbers, which travel to two workers or not",
+		Notes: func() []string { return []string{"numpy compares several numbers at a time, the Go here one: see the group talks for vek"} },
+	}.Compare(b,
 		measure.Case("shared memory", inPool(b, greatestOfShared, chunks, want)),
 		measure.Case("raw bytes", inPool(b, greatestOfBytes, raw, want)),
 		measure.Case("gob", inPool(b, greatestOfGob, parts, want)),

@@ -12,7 +12,7 @@ var Groups = []Group{
 		{"internal/site", []string{"BenchmarkCourse"}},
 	}},
 	{"runner", "notebooks executed, beside nbclient", []Benchmarks{
-		{"internal/build", []string{"BenchmarkNotebook"}},
+		{"internal/build", []string{"BenchmarkNotebook", "BenchmarkCourse"}},
 	}},
 	{"cells", "a cell in the course's kernel, beside go build and stock GoNB", []Benchmarks{
 		{"internal/kernel", []string{"BenchmarkCell", "BenchmarkCellCold"}},
@@ -26,7 +26,7 @@ var Groups = []Group{
 	{"process", "pools of processes, beside Python's", []Benchmarks{
 		{"helpers/process", []string{"BenchmarkCall", "BenchmarkMap", "BenchmarkStart", "BenchmarkMaximum", "BenchmarkTravel"}},
 	}},
-	{"cluster", "small jobs by way of a broker, beside Dask", []Benchmarks{
+	{"cluster", "small jobs by way of a broker, beside Dask and RQ", []Benchmarks{
 		{"bench", []string{"BenchmarkSmallJobs"}},
 	}},
 	{"grader", "a class graded, beside nbgrader", []Benchmarks{

@@ -2,10 +2,13 @@ package build_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,11 +26,79 @@ import (
 // BenchmarkNotebook executes notebooks by the course's command and by nbclient,
 // on the same kernel: a lesson, and a cell that prints 100 MB.
 func BenchmarkNotebook(b *testing.B) {
+	for _, test := range []struct {
+		title, file string
+		must        float64
+	}{
+		{"a lesson, 04, executed", "04-pools.ipynb", 0.95},
+		{"a cell that prints 100 MB", printer(b, 100_000_000), 1},
+	} {
+		b.Run(filepath.Base(test.file), func(b *testing.B) {
+			r := newRunners(b)
+			benchtest.Figure{
+				Title: test.title, Plan: measure.Plan{Repeats: 6, Budget: 6 * time.Minute},
+				Must: map[string]float64{"nbclient": test.must}, Notes: r.memory,
+			}.Compare(b,
+				measure.Case("go run . build", func(ctx context.Context) error { return r.build(ctx, test.file) }),
+				measure.Case("nbclient", func(ctx context.Context) error { return r.nbclient(ctx, test.file) }))
+			r.check(b)
+		})
+	}
+}
+
+// BenchmarkCourse executes every lesson by one and at once by the other. That takes
+// half an hour, so each lesson has one turn, and the ratio no interval.
+func BenchmarkCourse(b *testing.B) {
+	r := newRunners(b)
+	lessons, err := filepath.Glob(filepath.Join(r.notebooks, "*.ipynb"))
+	if err != nil || len(lessons) == 0 {
+		b.Fatal("no notebooks: ", err)
+	}
+	if testing.Short() {
+		lessons = lessons[:1]
+	}
+	runners := [2]func(context.Context, string) error{r.build, r.nbclient}
+	var whole [2]float64
+	var ratios []float64
+	for b.Loop() {
+		whole, ratios = [2]float64{}, nil
+		for i, file := range lessons {
+			var took [2]float64
+			for turn := range runners {
+				who, start := (i+turn)%len(runners), time.Now() // each is the first in every second lesson
+				if err := runners[who](b.Context(), file); err != nil {
+					b.Fatal(err)
+				}
+				took[who] = time.Since(start).Seconds()
+				whole[who] += took[who]
+			}
+			r.check(b)
+			ratios = append(ratios, took[1]/took[0])
+		}
+	}
+	slices.Sort(ratios)
+	benchtest.Figure{
+		Title: fmt.Sprintf("the whole course executed, lessons: %d", len(lessons)), Must: map[string]float64{"nbclient": 0.95},
+		Notes: func() []string {
+			return append(r.memory(), fmt.Sprintf("single lessons: %.2f to %.2f times as fast, the median %.2f",
+				ratios[0], ratios[len(ratios)-1], ratios[len(ratios)/2]))
+		},
+	}.Report(b, measure.Result{Name: "go run . build", Wall: whole[:1]}, measure.Result{Name: "nbclient", Wall: whole[1:]})
+}
+
+// Runners execute a notebook as they do from a shell, each in a process of its own.
+type runners struct {
+	root, notebooks, dir, command, python string
+	our, their                            peak
+}
+
+func newRunners(b *testing.B) *runners {
 	c, err := course.Find()
 	if err != nil {
 		b.Fatal(err)
 	}
-	python, dir := testparts.Python(b), b.TempDir()
+	dir := b.TempDir()
+	r := &runners{root: c.Root, notebooks: c.Path("notebooks"), dir: dir, command: filepath.Join(dir, "manyhands"), python: testparts.Python(b)}
 	tools, err := gonb.Install(b.Context(), c, b.Output())
 	if err != nil {
 		b.Fatal(err)
@@ -36,35 +107,56 @@ func BenchmarkNotebook(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Setenv("JUPYTER_PATH", dir)
-	command := filepath.Join(dir, "manyhands")
-	if err := new(peak).run(b.Context(), c.Root, "go", "build", "-o", command, "."); err != nil {
+	if err := new(peak).run(b.Context(), c.Root, "go", "build", "-o", r.command, "."); err != nil {
 		b.Fatal(err)
 	}
-	for _, test := range []struct {
-		title, file string
-		must        float64
-	}{
-		{"a lesson, 04, executed", c.Path("notebooks", "04-pools.ipynb"), 0.95},
-		{"a cell that prints 100 MB", printer(b, 100_000_000), 1},
-	} {
-		b.Run(filepath.Base(test.file), func(b *testing.B) {
-			ours, theirs := filepath.Join(dir, "ours.ipynb"), filepath.Join(dir, "theirs.ipynb")
-			var our, their peak
-			benchtest.Figure{
-				Title: test.title, Plan: measure.Plan{Repeats: 6, Budget: 6 * time.Minute},
-				Must: map[string]float64{"nbclient": test.must},
-				Notes: func() []string {
-					return []string{fmt.Sprintf("the largest process: %s, nbclient's %s", our, their)}
-				},
-			}.Compare(b,
-				measure.Case("go run . build", func(ctx context.Context) error {
-					return our.run(ctx, c.Root, command, "build", "--notebook", test.file, "--out", ours)
-				}),
-				measure.Case("nbclient", func(ctx context.Context) error {
-					return their.run(ctx, dir, python, "-m", "nbclient.cli", "--timeout=600", "--output="+theirs, test.file)
-				}))
-		})
+	return r
+}
+
+// build executes a notebook, its path absolute or within notebooks.
+func (r *runners) build(ctx context.Context, notebook string) error {
+	return r.our.run(ctx, r.notebooks, r.command, "build", "--notebook", notebook, "--out", filepath.Join(r.dir, "ours.ipynb"))
+}
+
+func (r *runners) nbclient(ctx context.Context, notebook string) error {
+	return r.their.run(ctx, r.notebooks, r.python, filepath.Join(filepath.Dir(r.python), "jupyter-execute"), "--timeout=600",
+		"--output="+filepath.Join(r.dir, "theirs.ipynb"), notebook)
+}
+
+// check fails the benchmark unless both have executed as many cells.
+func (r *runners) check(b *testing.B) {
+	b.Helper()
+	ours, theirs := executed(b, filepath.Join(r.dir, "ours.ipynb")), executed(b, filepath.Join(r.dir, "theirs.ipynb"))
+	if ours != theirs || ours == 0 {
+		b.Errorf("go run . build has executed %d cells, nbclient %d", ours, theirs)
 	}
+}
+
+// executed counts the cells of a notebook, of any size, that were executed.
+func executed(b *testing.B, path string) (n int) {
+	b.Helper()
+	var nb struct {
+		Cells []struct {
+			Count *int `json:"execution_count"`
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &nb)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, cell := range nb.Cells {
+		if cell.Count != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *runners) memory() []string {
+	return []string{fmt.Sprintf("the largest process: %s, nbclient's %s", r.our, r.their)}
 }
 
 // BenchmarkGrowth builds courses of more and more lessons, of one small cell each.

@@ -91,11 +91,7 @@ func read(c *course.Course, paths []string) ([]*lesson.Lesson, error) {
 			errs = append(errs, err)
 			continue
 		}
-		for _, need := range l.Needs {
-			if _, err := c.Lesson(need); err != nil {
-				errs = append(errs, fmt.Errorf("%s: needs: %w", path, err))
-			}
-		}
+		errs = append(errs, l.CheckNeeds(c.Lesson))
 		lessons = append(lessons, l)
 	}
 	return lessons, errors.Join(errs...)

@@ -30,7 +30,7 @@ func classroom(t testing.TB, lessons map[string]string) *course.Course {
 	if err := os.MkdirAll(c.Path("lessons"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, shared := range []string{"go.mod", "go.sum", "helpers", "internal", "tools", ".tools"} {
+	for _, shared := range []string{"go.mod", "go.sum", "helpers", "internal", "lessons/imports.go", "tools", ".tools"} {
 		if err := os.MkdirAll(real.Path(".tools"), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestBrokenLessonsAreAllNamed(t *testing.T) {
 
 func TestANeedThatIsNoLesson(t *testing.T) {
 	c := classroom(t, map[string]string{"00-one": "needs: [algebra]\n---\n# One\n"})
-	if _, err := run(t, c, build.Options{}); err == nil || !strings.Contains(err.Error(), `no lesson "algebra"`) {
+	if _, err := run(t, c, build.Options{}); err == nil || !strings.Contains(err.Error(), `00-one.md:4: needs: no lesson "algebra"`) {
 		t.Errorf("error %v, want that the lesson needs one that is not there", err)
 	}
 }

@@ -119,8 +119,9 @@ func compile(ctx context.Context, c *course.Course, source []byte, flags []strin
 	return nil
 }
 
-// warmth is what a warm cache depends on: the program, the versions of all
-// modules, and which Go with which caches.
+// warmth is what a warm cache depends on: the program, the libraries that it
+// imports by way of the lessons, the versions of all modules, and which Go with
+// which caches.
 func warmth(ctx context.Context, c *course.Course, source []byte) ([]byte, error) {
 	caches, err := goOutput(ctx, c.Root, environment(c), "env", "GOVERSION", "GOCACHE", "GOMODCACHE", "CC")
 	if err != nil {
@@ -128,7 +129,7 @@ func warmth(ctx context.Context, c *course.Course, source []byte) ([]byte, error
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n", caches, source)
-	for _, name := range []string{"go.mod", "go.sum"} {
+	for _, name := range []string{"go.mod", "go.sum", filepath.Join("lessons", "imports.go")} {
 		data, err := os.ReadFile(c.Path(name))
 		if err != nil {
 			return nil, err

@@ -73,7 +73,7 @@ func benchmarkCells(b *testing.B, how string, plan measure.Plan, prepare func() 
 		b.Run(cell.name, func(b *testing.B) {
 			ours, theirs := open(b, spec()), open(b, stock)
 			plain, tuned := cell.program(b, nil), cell.program(b, []string{"GOFLAGS=-ldflags=-s", "GOGC=400"})
-			f := benchtest.Figure{Title: "a cell, " + cell.name + how, Plan: plan}
+			f := benchtest.Figure{Title: "a cell, " + strings.ReplaceAll(cell.name, "-", " ") + how, Plan: plan}
 			if cell.must > 0 && how == "" {
 				f.Must = map[string]float64{"go build and run": cell.must}
 			}

@@ -99,7 +99,45 @@ func TestLostConnection(t *testing.T) {
 	s.Do(chromedp.Navigate(s.server + "lab?token=" + s.token))
 	s.waitOpen()
 
-	again := filepath.Join(t.TempDir(), "again") // there as soon as the cell may end
+	end := s.begin()
+	cable.set(true)
+	end(direct)
+	s.Screenshot("connection cut")
+	cable.set(false)
+	s.Wait(2*time.Minute, `document.querySelectorAll(".jp-Cell")[0].textContent.includes("there\n")`)
+	s.Screenshot("connection mended")
+}
+
+// TestClosedTab has a student close the page while a cell runs, and open it again,
+// before the cell ends and afterwards. The kernel is the same, and goes on.
+func TestClosedTab(t *testing.T) {
+	s := sitDown(t, map[string]string{"scratch.ipynb": blank(t, 2)})
+	for _, early := range []bool{true, false} {
+		end := s.begin()
+		s.save()
+		s.Do(chromedp.Navigate("about:blank"))
+		if !early {
+			end(s.server)
+		}
+		s.Do(chromedp.Navigate(s.server + "lab?token=" + s.token))
+		if early {
+			s.Wait(time.Minute, `document.querySelectorAll(".jp-Notebook .jp-Cell").length > 0`)
+			s.Screenshot("opened while the cell runs")
+			end(s.server)
+		}
+		s.waitOpen()
+		s.write(1, fmt.Sprintf("%%%%\nfmt.Println(6*7, %t)", early))
+		s.run()
+		s.Wait(time.Minute, fmt.Sprintf(`document.querySelectorAll(".jp-Cell")[1].querySelector(".jp-OutputArea")?.textContent.includes("42 %t")`, early))
+		s.Screenshot("opened again")
+	}
+}
+
+// begin has the first cell run until the returned function ends it, which waits for
+// the only kernel that the server should have to have nothing to do.
+func (s *student) begin() (end func(server string)) {
+	s.t.Helper()
+	again := filepath.Join(s.t.TempDir(), "again") // there as soon as the cell may end
 	s.write(0, fmt.Sprintf(`import (
 "fmt"
 "os"
@@ -115,21 +153,19 @@ fmt.Println("there")
 }`, again))
 	s.run()
 	s.Wait(time.Minute, `document.querySelectorAll(".jp-Cell")[0].textContent.includes("on my way\n")`)
-	cable.set(true)
-	if err := os.WriteFile(again, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var kernels []struct {
-		State string `json:"execution_state"`
-	}
-	for end := time.Now().Add(time.Minute); len(kernels) != 1 || kernels[0].State != "idle"; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the cell does not end: %v", kernels)
+	return func(server string) {
+		s.t.Helper()
+		if err := os.WriteFile(again, nil, 0o600); err != nil {
+			s.t.Fatal(err)
 		}
-		call(t, "GET", direct+"api/kernels", s.token, &kernels)
+		var kernels []struct {
+			State string `json:"execution_state"`
+		}
+		for end := time.Now().Add(time.Minute); len(kernels) != 1 || kernels[0].State != "idle"; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				s.t.Fatalf("the cell does not end: %v", kernels)
+			}
+			call(s.t, "GET", server+"api/kernels", s.token, &kernels)
+		}
 	}
-	s.Screenshot("connection cut")
-	cable.set(false)
-	s.Wait(2*time.Minute, `document.querySelectorAll(".jp-Cell")[0].textContent.includes("there\n")`)
-	s.Screenshot("connection mended")
 }

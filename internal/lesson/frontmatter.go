@@ -80,6 +80,7 @@ func (p *parser) readField(key string, line int, value ast.Node) {
 	case "needs":
 		want = "a list of texts such as [01-why, 02-threads]"
 		l.Needs, ok = texts(value)
+		l.needsLine = line + 1
 	case "exclusive":
 		want = "true or false"
 		var b *ast.BoolNode

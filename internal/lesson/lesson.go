@@ -65,6 +65,7 @@ type Lesson struct {
 	Title     string   // never empty
 	Minutes   int      // of class time, at least 1
 	Needs     []string // what the front matter says a reader should have read before
+	needsLine int      // of the front matter
 	Exclusive bool     // it measures time, so nothing else may run beside it
 	Cells     []Cell   // at least one
 }
@@ -87,6 +88,18 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Text) }
+
+// CheckNeeds looks for all that the lesson needs. What find does not find comes back as values of [*Error] joined with
+// [errors.Join].
+func (l *Lesson) CheckNeeds(find func(name string) (path string, err error)) error {
+	var errs []error
+	for _, name := range l.Needs {
+		if _, err := find(name); err != nil {
+			errs = append(errs, &Error{Path: l.Path, Line: l.needsLine, Text: "needs: " + err.Error()})
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Read reads the lesson in the file path. The error holds every mistake that was found, as values of [*Error] joined
 // by [errors.Join].

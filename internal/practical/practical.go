@@ -104,7 +104,7 @@ func Read(path string) (*Practical, error) {
 
 // All reads the course's practicals, in the order of their names.
 func All(c *course.Course) ([]*Practical, error) {
-	paths, err := filepath.Glob(c.Path("lessons", "practicals", "[0-9]*.md"))
+	paths, err := filepath.Glob(c.Path("lessons", "practicals", "*.md"))
 	if err != nil {
 		return nil, err
 	}
@@ -115,15 +115,17 @@ func All(c *course.Course) ([]*Practical, error) {
 	var all []*Practical
 	var errs []error
 	for _, path := range paths {
-		p, err := Read(path)
-		all, errs = append(all, p), append(errs, err)
-		if err != nil || len(lessons) == 0 { // who only grades may have the practicals alone
+		switch name := filepath.Base(path); {
+		case name == "README.md":
+			continue
+		case name[0] < '0' || name[0] > '9':
+			errs = append(errs, fmt.Errorf("%s: a practical's file is named N-name.md, such as 5-queues.md", path))
 			continue
 		}
-		for _, need := range p.Needs {
-			if _, err := c.Lesson(need); err != nil {
-				errs = append(errs, fmt.Errorf("%s: needs: %w", path, err))
-			}
+		p, err := Read(path)
+		all, errs = append(all, p), append(errs, err)
+		if err == nil && len(lessons) > 0 { // who only grades may have the practicals alone
+			errs = append(errs, p.CheckNeeds(c.Lesson))
 		}
 	}
 	if len(all) == 0 {

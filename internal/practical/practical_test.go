@@ -165,8 +165,26 @@ func TestNeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := practical.All(c); err == nil || !strings.Contains(err.Error(), `9-add.md: needs: no lesson "02-thread"`) {
+	if _, err := practical.All(c); err == nil || !strings.Contains(err.Error(), `9-add.md:3: needs: no lesson "02-thread"`) {
 		t.Errorf("error %v, want one that names the file and the lesson", err)
+	}
+}
+
+// TestNames has a practical whose file has no number, which must not be passed over.
+func TestNames(t *testing.T) {
+	c := &course.Course{Root: t.TempDir()}
+	dir := c.Path("lessons", "practicals")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"README.md": "# How to write one", "9-add.md": head + question + check, "queues.md": head} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := practical.All(c)
+	if err == nil || !strings.Contains(err.Error(), "queues.md: a practical's file is named N-name.md") || strings.Contains(err.Error(), "README") {
+		t.Errorf("error %v, want one that says how to name queues.md", err)
 	}
 }
 
