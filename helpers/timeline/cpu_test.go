@@ -21,8 +21,12 @@ func TestCPU(t *testing.T) {
 	if len(usage.Cores) < runtime.NumCPU() {
 		t.Errorf("%d cores, want at least the %d of this process", len(usage.Cores), runtime.NumCPU())
 	}
-	if n := len(usage.At); n < 3 || n > int(length/every)+2 || usage.At[n-1] < length-every {
-		t.Errorf("%d samples, the last at %v", n, usage.At[max(0, n-1)])
+	n := len(usage.At)
+	if n < 3 {
+		t.Fatalf("%d samples", n)
+	}
+	if last := usage.At[n-1]; last < length-every || n > int(last/every)+2 { // a busy machine may hold the loop up
+		t.Errorf("%d samples, the last at %v", n, last)
 	}
 	var sum float64
 	for i, core := range usage.Cores {

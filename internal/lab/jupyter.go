@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -138,8 +139,23 @@ func (s session) answers(ctx context.Context) bool {
 // startLimit is how long Jupyter may take until it answers.
 const startLimit = 2 * time.Minute
 
-// serve runs Jupyter on dir until ctx ends.
-func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err error) {
+// serve runs Jupyter on dir until ctx ends. Where another program takes the port
+// before Jupyter does, as a lab that starts at the same time may, and none is
+// wanted, it goes on to the next one.
+func (l *lab) serve(ctx context.Context, j *jupyter, dir string) error {
+	for {
+		port, err := freePort(l.Host, l.Port)
+		if err != nil {
+			return err
+		}
+		err = l.serveOn(ctx, j, dir, port)
+		if l.Port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+	}
+}
+
+func (l *lab) serveOn(ctx context.Context, j *jupyter, dir string, port int) (err error) {
 	s := session{Server: fmt.Sprintf("http://127.0.0.1:%d/", port), Token: rand.Text()}
 	s.Address = s.Server + j.home + "?token=" + s.Token
 	temp, err := newTemp()
@@ -181,6 +197,9 @@ func (l *lab) serve(ctx context.Context, j *jupyter, dir string, port int) (err 
 		case <-ctx.Done():
 			return nil
 		case <-server.dead:
+			if _, err := freePort(l.Host, port); err != nil {
+				return err
+			}
 			return fmt.Errorf("%s did not start (%w): see %s", j.name, server.end(), log.Name())
 		case <-time.After(50 * time.Millisecond):
 		}

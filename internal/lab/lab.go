@@ -87,12 +87,12 @@ func (l *lab) run(ctx context.Context) error {
 			return err
 		}
 	}
-	port, err := freePort(l.Host, l.Port)
-	if err != nil {
+	if _, err := freePort(l.Host, l.Port); err != nil { // known now and not after minutes
 		return err
 	}
 	dir := l.Dir
 	if dir == "" {
+		var err error
 		if dir, err = l.deliver(); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (l *lab) run(ctx context.Context) error {
 			"the charts, but no cell to run. Mend the above and start again; `go run . doctor` says what is missing.")
 		return l.Static(ctx)
 	}
-	return l.serve(ctx, jupyter, dir, port)
+	return l.serve(ctx, jupyter, dir)
 }
 
 // full matches what Go, Python and the compilers say of a full disk or an

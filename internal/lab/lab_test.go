@@ -314,6 +314,31 @@ func main() { fmt.Println(6*7) }`); out != "42\n" {
 	}
 }
 
+// TestLabsAtOnce starts the labs of several courses at the same time: they all look
+// for a port, and find one each.
+func TestLabsAtOnce(t *testing.T) {
+	var labs []*running
+	for range 3 {
+		c := newCourse(t)
+		borrow(t, c)
+		labs = append(labs, start(t, c, lab.Options{}))
+	}
+	servers := map[string]bool{}
+	for _, r := range labs {
+		server, token := r.address()
+		if status := call(t, "GET", server+"api/status", token, nil); status != http.StatusOK {
+			t.Errorf("%s answers %d", server, status)
+		}
+		servers[server] = true
+	}
+	if len(servers) != len(labs) {
+		t.Errorf("%d labs at %v", len(labs), servers)
+	}
+	for _, r := range labs {
+		r.stop()
+	}
+}
+
 // homeless takes the user's home away, all but what Go needs: nothing may be
 // read there nor written.
 func homeless(t *testing.T) {
