@@ -85,6 +85,8 @@ func ratio(x float64) string {
 		return number(math.Round(x)) + "×"
 	case x > 0.9 && x < 1.1:
 		return strconv.FormatFloat(x, 'f', 2, 64) + "×"
+	case x > 0 && x <= 0.9:
+		return significant(x, 2) + "×"
 	}
 	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
 }
