@@ -91,7 +91,12 @@ func ratio(x float64) string {
 	return strconv.FormatFloat(x, 'f', 1, 64) + "×"
 }
 
-func percent(share float64) string { return strconv.Itoa(int(math.Round(100*share))) + " %" }
+func percent(share float64) string {
+	if share > 0 && share < 0.005 {
+		return significant(100*share, 1) + " %"
+	}
+	return strconv.Itoa(int(math.Round(100*share))) + " %"
+}
 
 // precision is a number of decimal digits that tells some 5000 values up to largest apart: what a picture can show,
 // in few bytes.

@@ -213,7 +213,9 @@ func BenchmarkTravel(b *testing.B) {
 	n, python := len(array.Slice()), benchtest.Twin(b, "processes.py")
 	benchtest.Figure{
 		Title: "the maximum of 100 MB of numbers, which travel to two workers or not",
-		Notes: func() []string { return []string{"numpy compares several numbers at a time, the Go here one: see the group talks for vek"} },
+		Notes: func() []string {
+			return []string{"numpy compares several numbers at a time, the Go here one: see the group talks for vek"}
+		},
 	}.Compare(b,
 		measure.Case("shared memory", inPool(b, greatestOfShared, chunks, want)),
 		measure.Case("raw bytes", inPool(b, greatestOfBytes, raw, want)),
