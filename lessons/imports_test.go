@@ -3,6 +3,7 @@ package lessons_test
 import (
 	"go/parser"
 	"go/token"
+	"iter"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -34,29 +35,42 @@ func TestImports(t *testing.T) {
 // imported maps what the cells of lessons and practicals import to a place, file:line.
 func imported(t *testing.T) map[string]string {
 	t.Helper()
-	lessons, _ := filepath.Glob("[0-9]*.md")
-	practicals, _ := filepath.Glob("practicals/[0-9]*.md")
 	places := make(map[string]string)
-	for _, path := range append(lessons, practicals...) {
-		l, err := lesson.Read(path)
+	for path, cell := range codeCells(t, "[0-9]*.md", "practicals/[0-9]*.md") {
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, "", practical.Package(cell.Source), parser.ImportsOnly)
 		if err != nil {
-			t.Error(err)
-			continue
+			continue // a cell that is wrong on purpose, or the build fails
 		}
-		for _, cell := range l.Cells {
-			if cell.Type != notebook.Code {
-				continue
-			}
-			fset := token.NewFileSet()
-			file, err := parser.ParseFile(fset, "", practical.Package(cell.Source), parser.ImportsOnly)
-			if err != nil {
-				continue // a cell that is wrong on purpose, or the build fails
-			}
-			for _, spec := range file.Imports {
-				name, _ := strconv.Unquote(spec.Path.Value)
-				places[name] = "lessons/" + path + ":" + strconv.Itoa(cell.Line+fset.Position(spec.Pos()).Line-1)
-			}
+		for _, spec := range file.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			places[name] = "lessons/" + path + ":" + strconv.Itoa(cell.Line+fset.Position(spec.Pos()).Line-1)
 		}
 	}
 	return places
+}
+
+// codeCells yields the code cells of all files that the patterns match, with their file.
+func codeCells(t *testing.T, patterns ...string) iter.Seq2[string, lesson.Cell] {
+	t.Helper()
+	return func(yield func(string, lesson.Cell) bool) {
+		for _, pattern := range patterns {
+			paths, err := filepath.Glob(pattern)
+			if err != nil || len(paths) == 0 {
+				t.Errorf("no lessons %s: %v", pattern, err)
+			}
+			for _, path := range paths {
+				l, err := lesson.Read(path)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				for _, cell := range l.Cells {
+					if cell.Type == notebook.Code && !yield(path, cell) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
