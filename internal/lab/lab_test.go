@@ -46,7 +46,7 @@ func newCourse(t testing.TB) *course.Course {
 		t.Fatal(err)
 	}
 	c := &course.Course{Root: filepath.Join(t.TempDir(), "Ann's course & 1")}
-	for _, dir := range []string{"helpers", "internal", "lessons", "tools"} {
+	for _, dir := range []string{"helpers", "internal", "lessons"} {
 		if _, err := os.Stat(repo.Path(dir)); err != nil {
 			continue
 		}
@@ -54,12 +54,14 @@ func newCourse(t testing.TB) *course.Course {
 			t.Fatal(err)
 		}
 	}
-	files, err := filepath.Glob(repo.Path("*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range append(files, repo.Path("go.mod"), repo.Path("go.sum")) {
-		write(t, c.Path(filepath.Base(path)), read(t, path))
+	for _, pattern := range []string{"*.go", "go.*", "tools/*.*"} { // of tools not the folders, in which npm may have installed
+		files, err := filepath.Glob(repo.Path(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			write(t, c.Path(filepath.Dir(pattern), filepath.Base(path)), read(t, path))
+		}
 	}
 	write(t, c.Path("notebooks", "00-welcome.ipynb"), emptyNotebook)
 	return c
