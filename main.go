@@ -93,7 +93,7 @@ func (v *labCommand) Run(ctx context.Context, c *course.Course) error {
 type buildCommand struct {
 	Lessons     []string      `arg:"" optional:"" help:"Lessons to build, such as 02 or threads; all if none is named."`
 	Force       bool          `help:"Execute even the lessons that have not changed." xor:"how"`
-	Text        bool          `help:"Take over changed text only and execute nothing: what the cells printed stays." xor:"how,source"`
+	Text        bool          `help:"Take over changed text, draw the charts again and execute nothing: what the cells printed stays." xor:"how,source"`
 	CellTimeout time.Duration `help:"Interrupt a cell that runs longer than this." default:"5m"`
 	Notebook    string        `help:"Execute this notebook, which need not be the course's." type:"existingfile" and:"notebook" xor:"source"`
 	Out         string        `help:"Where to write the executed --notebook." type:"path" and:"notebook"`

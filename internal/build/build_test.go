@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"manyhands/helpers/chart"
 	"manyhands/internal/build"
 	"manyhands/internal/course"
+	"manyhands/internal/echarts"
 	"manyhands/internal/lesson"
 	"manyhands/internal/notebook"
 )
@@ -146,6 +148,26 @@ func TestText(t *testing.T) {
 	}
 	if outputs(t, c, "00-first") != printed || nb.Metadata["manyhands"].(map[string]any)["edition"] == nil {
 		t.Error("what the cell printed, or when, was lost")
+	}
+
+	// A chart that has no picture yet.
+	bundle, err := chart.Lines(chart.Axis{Name: "x"}, chart.Axis{Name: "y"}, chart.Series{Name: "one", Points: []chart.Point{{X: 1, Y: 2}}}).Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := nb.Cells[len(nb.Cells)-1]
+	code.Outputs = append(code.Outputs, notebook.Output{Type: notebook.DisplayData, Data: bundle, Metadata: map[string]any{}})
+	if err := nb.Write(c.Path("notebooks", "00-first.ipynb")); err != nil {
+		t.Fatal(err)
+	}
+	if err := text(); err != nil {
+		t.Fatal(err)
+	}
+	if nb, err = notebook.Read(c.Path("notebooks", "00-first.ipynb")); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := echarts.Picture(nb.Cells[len(nb.Cells)-1].Outputs[1]); !ok {
+		t.Error("the chart was not drawn")
 	}
 
 	for name, code := range map[string]string{"other code": cell(`fmt.Println("now")`), "less code": "", "more code": now + now} {

@@ -1,45 +1,75 @@
 package build
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
 	"manyhands/internal/course"
+	"manyhands/internal/echarts"
 	"manyhands/internal/lesson"
 	"manyhands/internal/notebook"
+	"manyhands/internal/progress"
 )
 
-// Text takes changed text over into the notebooks of lessons and executes
-// nothing: what the cells printed, and the edition that they printed it in, stay.
-// So mending a sentence costs no measurements. A lesson whose code has changed is
-// an error, and its notebook stays as it is.
+// Text takes changed text over into the notebooks of lessons, draws their charts
+// as the renderer now does, and executes nothing: what the cells printed and
+// measured, and the edition that they did it in, stay. So mending a sentence, or
+// a picture, costs no measurements. A lesson whose code has changed is an error,
+// and its notebook stays as it is.
 func Text(c *course.Course, opt Options) error {
 	lessons, err := read(c, opt.Lessons)
 	if err != nil {
 		return err
 	}
+	renderer, err := echarts.NewRenderer()
+	if err != nil {
+		return err
+	}
+	show := progress.New(opt.Out)
+	defer show.Wait()
+	task := show.Task("text and charts", len(lessons))
 	var errs []error
 	for _, l := range lessons {
 		path := c.Path("notebooks", l.Name+".ipynb")
-		old, err := notebook.Read(path)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%w; build it first with: go run . build %s", err, l.Name))
-			continue
+		changed, err := retext(l, path, renderer)
+		if changed {
+			show.Printf("new text or charts in %s", path)
 		}
-		if l.Matches(old) == nil {
-			continue
-		}
-		nb, err := reword(l, old)
-		if err == nil {
-			err = nb.Write(path)
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		fmt.Fprintln(opt.Out, "new text in", path)
+		errs = append(errs, err)
+		task.Step(l.Name)
 	}
-	return errors.Join(errs...)
+	err = errors.Join(errs...)
+	task.Done(err)
+	return err
+}
+
+// retext brings a lesson's notebook up to date, without executing it, and reports
+// whether that changed anything.
+func retext(l *lesson.Lesson, path string, r *echarts.Renderer) (changed bool, err error) {
+	nb, err := notebook.Read(path)
+	if err != nil {
+		return false, fmt.Errorf("%w; build it first with: go run . build %s", err, l.Name)
+	}
+	var before, after bytes.Buffer
+	if err := nb.Encode(&before); err != nil {
+		return false, err
+	}
+	if l.Matches(nb) != nil {
+		if nb, err = reword(l, nb); err != nil {
+			return false, err
+		}
+	}
+	if err := echarts.Illustrate(nb, r); err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := nb.Encode(&after); err != nil {
+		return false, err
+	}
+	if bytes.Equal(before.Bytes(), after.Bytes()) {
+		return false, nil
+	}
+	return true, nb.Write(path)
 }
 
 // reword returns the notebook of a lesson with the outputs of an old one, which

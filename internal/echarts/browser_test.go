@@ -273,10 +273,19 @@ func TestSite(t *testing.T) {
 				t.Errorf("%d static pictures are seen beside the drawn charts", n)
 			}
 			keep(t, p, dir)
+			p.Do(chromedp.EmulateViewport(320, 20000))
+			p.Wait(time.Minute, `[...document.querySelectorAll(".mh-live canvas")].every((canvas) => canvas.clientWidth <= 320)`)
+			if n := browsertest.Call[int](p, grown); n == 0 {
+				t.Error("no picture on a narrow page is higher for the rows of its legend")
+			}
 			check(t, p, "file://"+dir)
 		})
 	}
 }
+
+// grown counts the pictures that are higher than their charts ask for.
+const grown = `() => [...document.querySelectorAll(".mh-drawn")].filter((plot) =>
+	plot.querySelector(".mh-live").clientHeight > JSON.parse(plot.closest("figure").querySelector(".mh-data").textContent).height).length`
 
 // TestNoScript opens the gallery where JavaScript is off: the pictures are seen, dark where the system is.
 func TestNoScript(t *testing.T) {

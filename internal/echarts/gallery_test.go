@@ -49,6 +49,7 @@ var gallery = []struct {
 	}, 90, []string{"mutex", "atomic", "channel"}},
 	{"depth", func() chart.Chart { return chart.Depth(8, queue(8, 900)) }, 2, []string{"capacity", "items waiting"}},
 	{"lines", lines, 4, []string{"workers", "time, ms", "two cores"}},
+	{"a legend of two rows", names, 4, []string{"as fast as in a row", "times as fast", "10,000"}},
 	{"a point", func() chart.Chart {
 		return chart.Lines(chart.Axis{Name: "x"}, chart.Axis{Name: "y"}, chart.Series{Name: "alone", Points: []chart.Point{{}}})
 	}, 0, []string{"alone"}},
@@ -199,6 +200,20 @@ func lines() chart.Chart {
 		two.Points = append(two.Points, chart.Point{X: w, Y: 1.8 * y})
 	}
 	return chart.Lines(chart.Axis{Name: "workers"}, chart.Axis{Name: "time", Unit: "s"}, one, two, chart.Limit("two cores, fully used", 0.2, 1, 16))
+}
+
+// names is a chart whose legend needs a second row, and whose last number stands on the plot's edge.
+func names() chart.Chart {
+	var series []chart.Series
+	for i, name := range []string{"a goroutine for each task", "a worker for each core", "a pool of twice as many workers"} {
+		s := chart.Series{Name: name}
+		for x := 0.01; x < 10_000; x *= 10 {
+			s.Points = append(s.Points, chart.Point{X: x, Y: float64(i+1) * x / (x + 1)})
+		}
+		series = append(series, s)
+	}
+	return chart.Lines(chart.Axis{Name: "time of a task in µs", Log: true}, chart.Axis{Name: "times as fast", Log: true},
+		append(series, chart.Limit("as fast as in a row", 1, 0.01, 9000))...)
 }
 
 func hostile() chart.Chart {

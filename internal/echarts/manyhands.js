@@ -158,13 +158,27 @@
     return { width: size * Array.from(text).reduce((sum, char) => sum + width(char), 0) };
   }
 
+  // place draws the chart. Its legend takes as many rows as it needs at this width: what those beyond the first take
+  // pushes down the plot, and grow makes the picture higher by as much.
+  function place(drawing, chart, colours, grow) {
+    const row = 24, option = resolve(chart.option, colours);
+    drawing.setOption(Object.assign({ animation: false }, option));
+    const legend = drawing.getModel().getComponent("legend");
+    if (!legend) return;
+    const { height } = drawing.getViewOfComponentModel(legend).group.getBoundingRect();
+    const more = Math.max(0, Math.round(height) - row);
+    if (more === 0) return;
+    grow(chart.height + more);
+    drawing.setOption({ grid: { top: option.grid.top + more } });
+  }
+
   // svg renders a chart, given as JSON, without a browser; colours is a palette of the caller's.
   function svg(echarts, json, colours, width) {
     echarts.setPlatformAPI({ measureText });
     const chart = JSON.parse(json);
     const drawing = echarts.init(null, theme(colours), { renderer: "svg", ssr: true, width, height: chart.height });
     try {
-      drawing.setOption(Object.assign({ animation: false }, resolve(chart.option, colours)));
+      place(drawing, chart, colours, (height) => drawing.resize({ width, height }));
       return drawing.renderToSVGString();
     } finally {
       drawing.dispose();
@@ -177,7 +191,7 @@
   // ---- In a page ----
 
   const here = document.currentScript.src;
-  const live = new Map(); // figure -> its drawing; only figures that are on the page now
+  const live = new Map(); // figure -> its drawing and what fits that into the page; only figures that are on the page now
   const started = new WeakSet();
   const darkMedia = matchMedia("(prefers-color-scheme: dark)");
   let loading; // the promise of ECharts, loaded once a page
@@ -240,19 +254,27 @@
     div.setAttribute("aria-label", chart.description);
     plot.append(div);
     const drawing = echarts.init(div, theme(colours));
-    drawing.setOption(Object.assign({ animation: false }, resolve(chart.option, colours)));
+    const size = (height) => {
+      div.style.height = height + "px";
+      drawing.resize();
+    };
+    const fill = () => {
+      size(chart.height);
+      place(drawing, chart, colours, size);
+    };
+    fill();
     plot.classList.add("mh-drawn");
     const table = figure.querySelector("details[open]");
     if (table) table.open = false; // it stood in for the picture
-    live.set(figure, drawing);
+    live.set(figure, { drawing, fill });
   }
 
   function clear(figure) {
-    const drawing = live.get(figure);
-    if (!drawing) return;
+    const there = live.get(figure);
+    if (!there) return;
     live.delete(figure);
-    drawing.getDom().remove();
-    drawing.dispose();
+    there.drawing.getDom().remove();
+    there.drawing.dispose();
     figure.querySelector(".mh-plot").classList.remove("mh-drawn");
   }
 
@@ -264,9 +286,9 @@
     try {
       const echarts = await load();
       if (width() === 0) return;
-      const drawing = live.get(figure);
-      if (!drawing) draw(echarts, figure);
-      else if (drawing.getWidth() !== width()) drawing.resize();
+      const there = live.get(figure);
+      if (!there) draw(echarts, figure);
+      else if (there.drawing.getWidth() !== width()) there.fill();
     } catch (error) {
       clear(figure); // what was there before, picture or table, stays
       console.error(error);

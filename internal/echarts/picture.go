@@ -16,8 +16,8 @@ const dataURL = "data:image/svg+xml;base64,"
 var plot = regexp.MustCompile(`<div class="mh-plot">(?:<img class="mh-static"[^>]*>)?`)
 
 // Illustrate puts a static picture into the text/html of every chart output of an executed notebook, and closes the
-// table that stood in for it. A notebook that has its pictures already is left as it is. The error names the cell;
-// the charts before it have their pictures.
+// table that stood in for it. A picture that is there already is drawn again. The error names the cell; the charts before
+// it have their pictures.
 func Illustrate(nb *notebook.Notebook, r *Renderer) error {
 	for _, cell := range nb.Cells {
 		for _, output := range cell.Outputs {

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"html"
 	"io"
 	"math"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"manyhands/helpers/chart"
 	"manyhands/internal/echarts"
@@ -105,6 +108,72 @@ func TestSVG(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTextsStandApart proves that no text of a picture runs into another or over the edge. Texts are taken to be half as
+// wide as high for each letter, which is less than any font needs.
+func TestTextsStandApart(t *testing.T) {
+	for _, g := range gallery {
+		t.Run(g.name, func(t *testing.T) {
+			svg, err := newRenderer(t).SVG(source(t, g.chart()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := boxes(t, svg)
+			for i, a := range all {
+				if a.left < 0 || a.right > echarts.Width {
+					t.Errorf("%q is cut off: it goes from %.0f to %.0f", a.text, a.left, a.right)
+				}
+				for _, b := range all[:i] {
+					if a.left < b.right && b.left < a.right && math.Abs(a.y-b.y) < 10 {
+						t.Errorf("%q stands on %q", a.text, b.text)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A box is where a text is written, in pixels; y is its middle.
+type box struct {
+	text           string
+	left, right, y float64
+}
+
+var written = regexp.MustCompile(`<text ([^>]*)>([^<]*)</text>`)
+
+func boxes(t *testing.T, svg []byte) []box {
+	t.Helper()
+	var all []box
+	for _, m := range written.FindAllSubmatch(svg, -1) {
+		number := func(pattern string) float64 {
+			found := regexp.MustCompile(pattern).FindSubmatch(m[1])
+			if found == nil {
+				return 0
+			}
+			x, err := strconv.ParseFloat(string(found[1]), 64)
+			if err != nil {
+				t.Fatalf("%s: %v", m[1], err)
+			}
+			return x
+		}
+		b := box{text: html.UnescapeString(string(m[2]))}
+		b.left = number(`(?:^| )x="([^"]*)"`) + number(`translate\(([0-9.-]+)`)
+		b.y = number(`(?:^| )y="([^"]*)"`) + number(`translate\([0-9.-]+ ([0-9.-]+)`)
+		width := 6 * float64(utf8.RuneCountInString(b.text))
+		switch {
+		case bytes.Contains(m[1], []byte(`"middle"`)):
+			b.left -= width / 2
+		case bytes.Contains(m[1], []byte(`"end"`)):
+			b.left -= width
+		}
+		b.right = b.left + width
+		all = append(all, b)
+	}
+	if len(all) == 0 {
+		t.Fatal("the picture has no text")
+	}
+	return all
 }
 
 func TestSVGIsDeterministic(t *testing.T) {
@@ -227,6 +296,29 @@ func TestIllustrate(t *testing.T) {
 	}
 	if _, ok := echarts.Picture(text); ok {
 		t.Error("a text has a picture")
+	}
+}
+
+// TestNotebooks proves that the course's notebooks hold the pictures that the renderer draws now.
+func TestNotebooks(t *testing.T) {
+	paths, err := filepath.Glob("../../notebooks/*.ipynb")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no notebooks:", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			nb, err := notebook.Read(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var before, after bytes.Buffer
+			if err := errors.Join(nb.Encode(&before), echarts.Illustrate(nb, newRenderer(t)), nb.Encode(&after)); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(before.Bytes(), after.Bytes()) {
+				t.Error("its charts are drawn otherwise now; draw them again with: go run . build --text")
+			}
+		})
 	}
 }
 

@@ -5,12 +5,11 @@
 import { use } from "echarts/core";
 import { BarChart, CustomChart, LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendPlainComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
-import { LegacyGridContainLabel } from "echarts/features";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 
 use([
   BarChart, CustomChart, LineChart, ScatterChart,
-  GridComponent, LegendPlainComponent, MarkAreaComponent, TooltipComponent, LegacyGridContainLabel,
+  GridComponent, LegendPlainComponent, MarkAreaComponent, TooltipComponent,
   CanvasRenderer, SVGRenderer,
 ]);
 
