@@ -176,7 +176,7 @@ func TestText(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if after, err := os.ReadFile(c.Path("notebooks", "00-first.ipynb")); err != nil || bytes.Contains(after, []byte("again")) {
+	if after, err := os.ReadFile(c.Path("notebooks", "00-first.ipynb")); err != nil || bytes.Contains(after, []byte("First, again")) {
 		t.Error("the notebook was changed all the same:", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -156,6 +157,8 @@ func TestKeyboard(t *testing.T) {
 	resize(tab, 1440)
 	for _, page := range []string{"index.html", "02-threads.html", "slides/02.html"} {
 		tab.Do(chromedp.Navigate(fileURL(dir, page)))
+		tab.Wait(time.Minute, `[...document.querySelectorAll("pre[tabindex], .scroll[tabindex]")]
+			.every((e) => e.scrollWidth > e.clientWidth || !e.checkVisibility())`) // what does not scroll is no stop
 		n := browsertest.Call[int](tab, `() => {
 			globalThis.missed = new Set([...document.querySelectorAll("a[href], button, input, summary, [tabindex='0']")].filter((e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0)); // the other tab is reached by an arrow
 			document.addEventListener("focusin", (event) => {
