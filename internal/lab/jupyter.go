@@ -227,6 +227,11 @@ var config embed.FS
 
 // writeConfig lays out Jupyter's settings: those of the course, made anew at
 // each start, beside those that the student makes in JupyterLab.
+//
+// The page takes what answers a kernel_info_request, too, for the kernel's state,
+// as GoNB says nothing of its state in answer to the other requests of a page
+// that opens. The server must not: to it a kernel so asked would be busy, and for a
+// busy kernel it does not wait until a new page hears of the state at all.
 func (l *lab) writeConfig() error {
 	return fs.WalkDir(config, "config", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
