@@ -5,8 +5,10 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -205,15 +207,27 @@ func (s *school) testAnotherPractical(t *testing.T) {
 // testNobody says what to do where no grader is there, and no broker.
 func (s *school) testNobody(t *testing.T) {
 	class := handIn(t, s.practical, s.practical.Questions[1].Solved())
-	cmd, said := s.start(t, "grade", class, "--out", t.TempDir(), "--workers", s.url)
-	time.Sleep(7 * time.Second) // it says so after five
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	cmd := s.command(t, "grade", class, "--out", t.TempDir(), "--workers", s.url)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait()
-	if !strings.Contains(said.String(), "no grader has taken a submission yet") {
-		t.Errorf("it said\n%s", said)
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
+	defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop() // it says so after five seconds
+	var said strings.Builder
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.Contains(lines.Text(), "no grader has taken a submission yet") {
+		fmt.Fprintln(&said, lines.Text())
+	}
+	if lines.Text() == "" {
+		t.Errorf("it never said that no grader is there, but\n%s", &said)
+	}
+	cmd.Process.Signal(os.Interrupt)
+	io.Copy(io.Discard, out)
+	cmd.Wait()
 	s.run(t, 1, "see that it runs", "grade", class, "--out", t.TempDir(), "--workers", "nats://127.0.0.1:1")
 	s.run(t, 1, "see that it runs", "grader", "nats://127.0.0.1:1")
 }

@@ -39,7 +39,7 @@ var (
 			<-ctx.Done()
 			return "", ctx.Err()
 		case "slow":
-			time.Sleep(1200 * time.Millisecond)
+			time.Sleep(4 * time.Second)
 		}
 		if _, file, ok := strings.Cut(order, "until "); ok {
 			for {
@@ -139,7 +139,7 @@ func TestMap(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	pool := open(t, unruly, cluster.Options{Workers: 2, Tries: 2, Silence: 300 * time.Millisecond, Pause: time.Millisecond})
+	pool := open(t, unruly, cluster.Options{Workers: 2, Tries: 2, Silence: time.Second, Pause: time.Millisecond})
 	outs, err := pool.Map(t.Context(), []string{"fail", "a", "panic", "die", "b"})
 	if !slices.Equal(outs, []string{"", "a", "", "", "b"}) {
 		t.Errorf("results: %q", outs)
@@ -187,8 +187,9 @@ func TestCodec(t *testing.T) {
 // TestSilence has a job that takes four times as long as a worker may be silent:
 // its heartbeats keep it from being done twice.
 func TestSilence(t *testing.T) {
+	t.Parallel() // it mostly waits
 	events := newEvents()
-	pool := open(t, unruly, cluster.Options{Workers: 2, Silence: 300 * time.Millisecond, OnEvent: events.add})
+	pool := open(t, unruly, cluster.Options{Workers: 2, Silence: time.Second, OnEvent: events.add})
 	if out, err := pool.Call(t.Context(), "slow"); out != "slow" || err != nil {
 		t.Fatal(out, err)
 	}

@@ -471,8 +471,13 @@ func python(t *testing.T) string {
 }
 
 func Example() {
-	os.Setenv("MANYHANDS_LEDGER", filepath.Join(os.TempDir(), "ledger-example"))
-	defer os.RemoveAll(os.Getenv("MANYHANDS_LEDGER"))
+	folder, err := os.MkdirTemp("", "ledger-example-")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	os.Setenv("MANYHANDS_LEDGER", folder)
 	defer os.Unsetenv("MANYHANDS_LEDGER")
 
 	// One cell …

@@ -59,12 +59,13 @@ func TestHosts(t *testing.T) {
 		17: {Answer: portscan.Found, Banner: "SSH-2.0-without a line's end"},
 	}
 	for _, limit := range []int{0, 1, 100} {
-		prefix := n.Prefix
+		prefix, timeout := n.Prefix, time.Second
 		if limit == 1 {
+			timeout /= 2
 			prefix = netip.PrefixFrom(n.Address(8).Addr(), 28) // 2 to 14 of the 16
 		}
 		scan := portscan.SSH
-		scan.Port, scan.Limit, scan.Timeout = n.Port, limit, 250*time.Millisecond
+		scan.Port, scan.Limit, scan.Timeout = n.Port, limit, timeout
 		seen := make(map[byte]bool)
 		for host, err := range scan.Hosts(t.Context(), prefix) {
 			if err != nil {
@@ -98,7 +99,7 @@ func TestHosts(t *testing.T) {
 // TestHostsAnyServer takes every server without waiting for its greeting.
 func TestHostsAnyServer(t *testing.T) {
 	n := plant(t)
-	scan := portscan.Scan{Port: n.Port, Timeout: 250 * time.Millisecond}
+	scan := portscan.Scan{Port: n.Port, Timeout: time.Second}
 	var found []byte
 	for host, err := range scan.Hosts(t.Context(), n.Prefix) {
 		if err != nil {

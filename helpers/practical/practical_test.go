@@ -50,7 +50,7 @@ func many(t *practical.T) {
 
 func divide(a, b int) int { return a / b }
 
-func doze() { time.Sleep(5 * time.Millisecond) }
+func doze() { time.Sleep(20 * time.Millisecond) }
 
 func leak() { go func() { <-make(chan int) }() }
 

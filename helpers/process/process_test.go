@@ -214,7 +214,7 @@ func TestCompletedYieldsAsTheyCome(t *testing.T) {
 
 // TestFailures has one task of three fail in every way there is.
 func TestFailures(t *testing.T) {
-	limit := process.Options{Workers: 2, Limit: 300 * time.Millisecond, Grace: 20 * time.Millisecond}
+	limit := process.Options{Workers: 2, Limit: time.Second, Grace: 20 * time.Millisecond}
 	tests := []struct {
 		order   string
 		options process.Options
@@ -226,8 +226,8 @@ func TestFailures(t *testing.T) {
 		{"exit", process.Options{Workers: 2}, process.ErrCrashed, "exit status 7"},
 		{"die", process.Options{Workers: 2}, process.ErrCrashed, "signal: killed"},
 		{"garbage", process.Options{Workers: 2}, process.ErrCrashed, "descriptor 3"},
-		{"spin", limit, process.ErrTooLong, "limit of 300ms"},
-		{"wait", limit, context.DeadlineExceeded, "limit of 300ms"},
+		{"spin", limit, process.ErrTooLong, "limit of 1s"},
+		{"wait", limit, context.DeadlineExceeded, "limit of 1s"},
 		{"nest", process.Options{Workers: 2}, nil, process.ErrInWorker.Error()},
 		{"share", process.Options{Workers: 2}, nil, "a worker cannot make shared memory"},
 	}

@@ -60,7 +60,7 @@ func ExampleTrace() {
 		for i := range 3 {
 			wg.Go(func() {
 				timeline.Name(fmt.Sprint("sleeper ", i))
-				time.Sleep(20 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond)
 			})
 		}
 		wg.Wait()

@@ -305,14 +305,16 @@ func TestTwinsStandInOrder(t *testing.T) {
 
 // TestLeaked shows a goroutine that outlives the trace as open.
 func TestLeaked(t *testing.T) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	named, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := traced(t, func() {
 		go func() {
 			timeline.Name("leak")
+			close(named)
 			<-stop
 			close(stopped)
 		}()
-		time.Sleep(5 * ms)
+		<-named
+		time.Sleep(50 * ms) // until it waits, which nothing tells
 	})
 	close(stop)
 	<-stopped

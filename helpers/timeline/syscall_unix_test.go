@@ -31,7 +31,7 @@ func TestSystemCall(t *testing.T) {
 			syscall.Read(fd, make([]byte, 1))
 		})
 		<-reading
-		time.Sleep(30 * ms)
+		time.Sleep(200 * ms)
 		w.Write([]byte{1})
 		wg.Wait()
 	})

@@ -48,7 +48,7 @@ func TestRun(t *testing.T) {
 	}
 	first := record.Figures[0]
 	if ratio := first.Ratio(1); !ratio.Known || ratio.Lo < 3 || ratio.Hi > 20 {
-		t.Errorf("the ratio of 50 ms to 5 ms is %+v", ratio)
+		t.Errorf("the ratio of 200 ms to 20 ms is %+v", ratio)
 	}
 	if missed := first.Missed(); missed != nil {
 		t.Errorf("missed: %v", missed)

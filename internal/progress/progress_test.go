@@ -78,7 +78,7 @@ func TestBarsOnATerminal(t *testing.T) {
 		task := p.Task("bars", 3)
 		task.Step("one")
 		task.Step("two")
-		time.Sleep(300 * time.Millisecond) // long enough for mpb to draw: its clock is the wall's
+		time.Sleep(2 * time.Second) // long enough for mpb to draw: its clock is the wall's
 		task.Done(nil)
 		p.Wait()
 		return

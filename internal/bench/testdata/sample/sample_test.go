@@ -21,7 +21,7 @@ func BenchmarkSecond(b *testing.B) {
 func BenchmarkFirst(b *testing.B) {
 	b.Run("part", func(b *testing.B) {
 		benchtest.Figure{Title: "the first", Must: map[string]float64{"b": 2}, Each: 10, Notes: func() []string { return []string{"a note"} }}.Compare(b,
-			measure.Case("a", nap(5*time.Millisecond)), measure.Case("b", nap(50*time.Millisecond)))
+			measure.Case("a", nap(20*time.Millisecond)), measure.Case("b", nap(200*time.Millisecond)))
 	})
 }
 
