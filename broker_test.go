@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -298,32 +299,48 @@ func testKilledWorker(t *testing.T, broker, url string, workers int) {
 func startRedis(t *testing.T, password string) (address string) {
 	t.Helper()
 	program := testparts.Program(t, "install the package redis-server", "redis-server")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 3 { // somebody else can take the port before Redis does
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = l.Addr().String()
+		l.Close() // Redis takes no port 0
+		if runRedis(t, program, address, password) {
+			return address
+		}
 	}
-	address = l.Addr().String()
-	l.Close() // Redis takes no port 0
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--requirepass", password,
+	t.Fatal("Redis has ended three times instead of listening")
+	return ""
+}
+
+// runRedis reports whether Redis listens, by what it says itself: to a connection
+// somebody else may answer, even another Redis.
+func runRedis(t *testing.T, program, address, password string) bool {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(address)
+	server := exec.Command(program, "--port", port, "--bind", host, "--requirepass", password,
 		"--save", "", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		server.Process.Kill()
 		server.Wait()
 	})
-	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			conn.Close()
-			return address
-		}
-		if time.Now().After(limit) {
-			t.Fatal(err)
+	defer time.AfterFunc(20*time.Second, func() { server.Process.Kill() }).Stop()
+	for log := bufio.NewScanner(out); log.Scan(); {
+		t.Log(log.Text())
+		if strings.Contains(log.Text(), "Ready to accept connections") {
+			go io.Copy(io.Discard, out) // Redis would wait for a reader of its log
+			return true
 		}
 	}
+	return false
 }
 
 // TestBroker uses the command as a person does.
