@@ -141,7 +141,7 @@ panic("below")
 func TestOnlyItsOwnPoints(t *testing.T) {
 	seesNothing(t)
 	t.Parallel()
-	g := first(t, grade.Options{Limit: 2 * time.Second, Seeds: []uint64{}})
+	g := first(t, grade.Options{Limit: 5 * time.Second, Seeds: []uint64{}})
 	const pool = "\nfunc Pool(workers, tasks int, work func(task int)) {}\n"
 	for name, test := range map[string]struct{ cell, want string }{
 		"an array for the linker":  {"var all [1 << 40]byte" + pool, "symbol too large"},
@@ -168,21 +168,21 @@ func TestOnlyItsOwnPoints(t *testing.T) {
 func TestHostile(t *testing.T) {
 	seesNothing(t)
 	t.Parallel()
-	g := first(t, grade.Options{Limit: 2 * time.Second, Seeds: []uint64{1}})
+	g := first(t, grade.Options{Limit: 5 * time.Second, Seeds: []uint64{1}})
 	const pool = "func Pool(workers, tasks int, work func(task int)) {\n"
 	const blur = "func BlurThreads(pictures []*image.RGBA, radius, workers int) []*image.RGBA {\n"
 	const processes = "func BlurProcesses(ctx context.Context, pictures []*image.RGBA, radius, workers int) ([]Blurred, error) {\n"
 	for name, students := range map[string]map[string]struct{ cell, want string }{
 		"one": {
 			"at-once":        {right, ""},
-			"pool":           {pool + "for {}\n}", "not done after 2s"},
+			"pool":           {pool + "for {}\n}", "not done after 5s"},
 			"download":       {"func Download(urls []string, workers int) ([][]byte, error) {\nvar all [][]byte\nfor {\nb := make([]byte, 64<<20)\nfor i := 0; i < len(b); i += 4096 { b[i] = 1 }\nall = append(all, b)\n}\n}", "it took more than 1024 MB of memory"},
 			"blur-threads":   {blur + "for { fmt.Print(strings.Repeat(\"PASS\\n\", 1<<20)) }\n}", "printed more than"},
 			"blur-processes": {processes + "return nil, 1\n}", "line 2: it does not compile"},
 		},
 		"two": {
 			"at-once":        {right, ""},
-			"pool":           {pool + "select {}\n}", "not done after 2s"},
+			"pool":           {pool + "select {}\n}", "not done after 5s"},
 			"download":       {"func Download(urls string) {}", "does not compile with the checks"},
 			"blur-threads":   {blur + "var p *image.RGBA\n_ = p.Pix\nreturn nil\n}", "panic"},
 			"blur-processes": {processes + "go panic(\"out of chalk\")\nselect {}\n}", "panic: out of chalk (line 2)"},
