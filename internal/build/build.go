@@ -35,6 +35,8 @@ type Options struct {
 	Force       bool          // execute even what has not changed
 	CellTimeout time.Duration // the longest that one cell may run; 0 means DefaultCellTimeout
 	Out         io.Writer     // progress and warnings
+
+	atOnce int // the most lessons that run at the same time; 0 means one for two cores
 }
 
 // DefaultCellTimeout is the longest that a cell may run before it is
@@ -115,6 +117,9 @@ func newBuilder(ctx context.Context, c *course.Course, opt Options) (*builder, e
 	if opt.CellTimeout == 0 {
 		opt.CellTimeout = DefaultCellTimeout
 	}
+	if opt.atOnce == 0 {
+		opt.atOnce = max(1, runtime.NumCPU()/2)
+	}
 	toolchain, err := gonb.Install(ctx, c, opt.Out)
 	if err != nil {
 		return nil, err
@@ -138,7 +143,7 @@ func newBuilder(ctx context.Context, c *course.Course, opt Options) (*builder, e
 // cell's compiler and the cell itself keep about two cores busy.
 func (b *builder) all(ctx context.Context, lessons []*lesson.Lesson) error {
 	var group errgroup.Group
-	group.SetLimit(max(1, runtime.NumCPU()/2))
+	group.SetLimit(b.opt.atOnce)
 	failures := make([]error, len(lessons))
 	for i, l := range lessons {
 		group.Go(func() error {

@@ -3,10 +3,12 @@ package build_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -215,15 +217,22 @@ func TestAFailingCellIsNamedAndNothingElseSuffers(t *testing.T) {
 	}
 }
 
+// TestALessonThatAsksToRunsAlone builds two lessons at once: first two that cannot
+// end without each other, then one that runs alone beside one that does not ask to.
 func TestALessonThatAsksToRunsAlone(t *testing.T) {
+	meeting := fifo(t)
 	// Each lesson prints when it started and when it ended.
-	stretch := cell(`start := time.Now().UnixNano(); time.Sleep(time.Second); fmt.Println(start, time.Now().UnixNano())`)
-	lessons := map[string]string{"00-alone": "exclusive: true\n---\n" + stretch}
-	for i := range 3 {
-		lessons[fmt.Sprintf("%02d-company", i+1)] = stretch
+	during := func(body string) string {
+		return cell(`start := time.Now().UnixNano(); ` + body + `; fmt.Println(start, time.Now().UnixNano())`)
 	}
-	c := classroom(t, lessons)
-	if _, err := run(t, c, build.Options{}); err != nil {
+	c := classroom(t, map[string]string{
+		// Either end of a named pipe opens when the other one does.
+		"00-company": during(fmt.Sprintf(`os.OpenFile(%q, os.O_WRONLY, 0)`, meeting)),
+		"01-company": during(fmt.Sprintf(`os.Open(%q)`, meeting)),
+		"02-alone":   "exclusive: true\n---\n" + during(`time.Sleep(3*time.Second)`),
+		"03-company": during(`time.Sleep(3*time.Second)`),
+	})
+	if _, err := run(t, c, build.Options{CellTimeout: time.Minute}.AtOnce(2)); err != nil {
 		t.Fatal(err)
 	}
 	type interval struct{ start, end int64 }
@@ -233,40 +242,51 @@ func TestALessonThatAsksToRunsAlone(t *testing.T) {
 		}
 		return i
 	}
-	alone := read("00-alone")
-	for i := range 3 {
-		other := read(fmt.Sprintf("%02d-company", i+1))
+	alone := read("02-alone")
+	for _, name := range []string{"00-company", "01-company", "03-company"} {
+		other := read(name)
 		if other.start < alone.end && alone.start < other.end {
-			t.Errorf("lesson %d ran while the exclusive one did", i+1)
+			t.Errorf("%s ran while the exclusive lesson did", name)
 		}
 	}
 }
 
+// fifo makes a named pipe for a cell and the test, or two cells, to meet at.
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestStoppedInTheMiddleOfACell(t *testing.T) {
-	c := classroom(t, map[string]string{"00-endless": cell(`for { time.Sleep(time.Hour) }`)})
-	ctx, stop := context.WithCancel(t.Context())
-	var out lineWatcher
-	out.when, out.then = "endless …", func() { time.AfterFunc(2*time.Second, stop) }
-	err := build.Lessons(ctx, c, build.Options{Out: &out})
-	if err == nil || !strings.Contains(err.Error(), "stopped") {
-		t.Errorf("error %v, want that the build was stopped", err)
+	ready, err := os.OpenFile(fifo(t), os.O_RDWR, 0) // for writing too: then it does not wait for the cell
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	c := classroom(t, map[string]string{"00-endless": cell(fmt.Sprintf(
+		`os.WriteFile(%q, []byte("!"), 0); for { time.Sleep(time.Hour) }`, ready.Name()))})
+	ctx, stop := context.WithCancelCause(t.Context())
+	inTheMiddle := errors.New("in the middle")
+	stopped := make(chan time.Time, 1)
+	go func() {
+		_, err := ready.Read(make([]byte, 1))
+		stopped <- time.Now()
+		stop(errors.Join(inTheMiddle, err))
+	}()
+	err = build.Lessons(ctx, c, build.Options{CellTimeout: time.Minute, Out: t.Output()})
+	if !errors.Is(err, inTheMiddle) || !strings.Contains(err.Error(), "stopped") {
+		t.Fatalf("error %v, want that the build was stopped", err)
+	}
+	if took := time.Since(<-stopped); took > 30*time.Second {
+		t.Errorf("it stopped only after %v", took)
 	}
 	if _, err := os.Stat(c.Path("notebooks", "00-endless.ipynb")); err == nil {
 		t.Error("an unfinished notebook was written")
 	}
-}
-
-// lineWatcher calls then when a line with the given end is written.
-type lineWatcher struct {
-	when string
-	then func()
-}
-
-func (w *lineWatcher) Write(b []byte) (int, error) {
-	if strings.HasSuffix(strings.TrimSpace(string(b)), w.when) {
-		w.then()
-	}
-	return len(b), nil
 }
 
 func TestBrokenLessonsAreAllNamed(t *testing.T) {

@@ -17,8 +17,9 @@ type Options struct {
 
 const (
 	// grace is how long an interrupted cell may take to stop. GoNB itself gives
-	// it 5 s before it kills it; then the kernel lives on.
-	grace = 6 * time.Second
+	// it 5 s before it kills it; then the kernel lives on, and on a busy machine
+	// takes its time to say so.
+	grace = 10 * time.Second
 
 	// farewell is grace for a caller that has gone: its kernel is not needed.
 	farewell = time.Second

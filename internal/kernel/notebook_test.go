@@ -67,17 +67,18 @@ func TestExecuteNotebookStopsAtTheFirstError(t *testing.T) {
 	for _, test := range []struct {
 		name, source string
 		tags         []any
+		timeout      time.Duration
 		inner        bool // the cell did not run to its end
 		want         string
 	}{
-		{"panic", "%%\npanic(\"dear me\")", nil, false, "cell 2 (id \"b\"): ERROR: exit status 2\npanic: dear me"},
-		{"time-out", "%%\nfor {}", []any{"raises-exception"}, true, "cell 2 (id \"b\"): the cell ran longer than 4s"},
-		{"death", "!kill -9 $PPID; sleep 100", []any{"raises-exception"}, true, "cell 2 (id \"b\"): the kernel died (signal: killed)"},
+		{"panic", "%%\npanic(\"dear me\")", nil, time.Minute, false, "cell 2 (id \"b\"): ERROR: exit status 2\npanic: dear me"},
+		{"time-out", "%%\nfor {}", []any{"raises-exception"}, 10 * time.Second, true, "cell 2 (id \"b\"): the cell ran longer than 10s"},
+		{"death", "!kill -9 $PPID; sleep 100", []any{"raises-exception"}, time.Minute, true, "cell 2 (id \"b\"): the kernel died (signal: killed)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			nb := book("%%\nfmt.Print(1)", test.source, "%%\nfmt.Print(3)")
 			tag(nb.Cells[1], test.tags...)
-			err := kernel.ExecuteNotebook(t.Context(), start(t), nb, kernel.NotebookOptions{Timeout: 4 * time.Second})
+			err := kernel.ExecuteNotebook(t.Context(), start(t), nb, kernel.NotebookOptions{Timeout: test.timeout})
 			failed, ok := errors.AsType[*kernel.CellError](err)
 			if !ok {
 				t.Fatalf("got %v, want a CellError", err)
@@ -110,7 +111,7 @@ func show(text string) {
 	err = gob.NewEncoder(pipe).Encode(&protocol.DisplayData{
 		Data: map[protocol.MIMEType]any{protocol.MIMETextPlain: text}, DisplayID: "one"})
 	if err != nil { panic(err) }
-	time.Sleep(300 * time.Millisecond) // GoNB does not tell when it has read the pipe
+	time.Sleep(2 * time.Second) // GoNB does not tell when it has read the pipe
 }`, "%%\nshow(\"first\")", "%%\nshow(\"second\")")
 	if err := kernel.ExecuteNotebook(t.Context(), start(t), nb, kernel.NotebookOptions{Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
