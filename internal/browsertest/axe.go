@@ -25,8 +25,8 @@ func (tab *Tab) Violations(rules ...string) []string {
 	const run = `async (rules) => {
 		const wanted = rules ? { type: "rule", values: rules }
 			: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] };
-		// What the page's scripts do when its size has changed comes with the next frame.
-		await new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 1000); });
+		// What the page's scripts do when its size has changed comes with the next frame, if ever one is drawn.
+		await new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 30_000); });
 		const { violations } = await axe.run(document, { runOnly: wanted, resultTypes: ["violations"], preload: false });
 		return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ": " + target.join(" ") + ": " + failureSummary.split("\n").slice(1).join(" ").trim()));
 	}`

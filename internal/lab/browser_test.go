@@ -267,7 +267,7 @@ func (s *student) beside(t *testing.T, workspace string) *student {
 	next.t, next.Tab = t, browsertest.Open(t)
 	next.Do(chromedp.EmulateViewport(1500, 1000),
 		chromedp.Navigate(s.server+"lab/workspaces/"+workspace+"?token="+s.token))
-	next.Wait(time.Minute, `!document.querySelector("#jupyterlab-splash") && !!document.querySelector(".jp-DirListing-item")`)
+	next.Wait(3*time.Minute, `!document.querySelector("#jupyterlab-splash") && !!document.querySelector(".jp-DirListing-item")`)
 	return &next
 }
 
@@ -282,13 +282,31 @@ func (s *student) attend(name string) {
 		s.t.Errorf("%s: a cell failed:\n%s", name, said)
 	}
 	s.save()
-	nb, err := notebook.Read(s.course.Path("work", name)) // how many charts there are may depend on what was measured
-	if err != nil || charts(nb) == 0 {
-		s.t.Fatalf("%s as saved: %d charts, error %v", name, charts(nb), err)
+	nb = s.saved(name) // how many charts there are may depend on what was measured
+	if charts(nb) == 0 {
+		s.t.Fatalf("%s as saved has no charts", name)
 	}
 	s.lookAtCharts(charts(nb), live, name)
 	s.close()
 	s.t.Logf("%s took %.0f s", name, time.Since(began).Seconds())
+}
+
+// saved reads a notebook whose cells have all been run, once that is what the file
+// says: when JupyterLab's own save, every ten seconds, ends during another, it
+// calls the notebook saved before it is.
+func (s *student) saved(name string) *notebook.Notebook {
+	s.t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		nb, err := notebook.Read(s.course.Path("work", name))
+		if err == nil && !slices.ContainsFunc(nb.Cells, func(c *notebook.Cell) bool {
+			return c.Type == notebook.Code && c.Source != "" && c.ExecutionCount == nil
+		}) {
+			return nb
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("%s as saved has cells that were not run; error %v", name, err)
+		}
+	}
 }
 
 // comeBack attends a lesson, having first looked at its charts as they were
@@ -316,7 +334,7 @@ func TestNotebook7(t *testing.T) {
 	s.Do(chromedp.Navigate(s.server + "notebooks/02-threads.ipynb?token=" + s.token))
 	s.idle = "true" // it shows no kernel that is idle, so the server is asked
 	s.waitOpen()
-	s.waitKernel()
+	s.waitKernel(s.server, func(k kernel) bool { return k == kernel{"idle", 1} })
 	s.lookAtCharts(charts(nb), still, "Notebook 7 as delivered")
 	s.runAll()
 	if said := s.unexpected(nb); said != "" {
@@ -326,20 +344,22 @@ func TestNotebook7(t *testing.T) {
 	s.CheckRequests(s.server)
 }
 
-// waitKernel waits until the page is connected to a kernel that has nothing to
-// do.
-func (s *student) waitKernel() {
+// A kernel is what Jupyter's server says of one.
+type kernel struct {
+	State       string `json:"execution_state"`
+	Connections int    // of pages
+}
+
+// waitKernel waits until the server, which should have one kernel only, says of
+// it what is wanted.
+func (s *student) waitKernel(server string, wanted func(kernel) bool) {
 	s.t.Helper()
-	type kernel struct {
-		State       string `json:"execution_state"`
-		Connections int
-	}
 	var kernels []kernel
-	for end := time.Now().Add(2 * time.Minute); !slices.Contains(kernels, kernel{"idle", 1}); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(kernels) != 1 || !wanted(kernels[0]); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("no kernel is connected and idle: %v", kernels)
+			s.t.Fatalf("not the kernel that was waited for: %v", kernels)
 		}
-		call(s.t, "GET", s.server+"api/kernels", s.token, &kernels)
+		call(s.t, "GET", server+"api/kernels", s.token, &kernels)
 	}
 }
 

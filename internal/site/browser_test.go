@@ -67,7 +67,7 @@ func TestScriptsInABrowser(t *testing.T) {
 	}
 	open("02-threads.html")
 	browsertest.Call[chromedp.Void](tab, `() => document.getElementById("when-it-goes-wrong").scrollIntoView({ behavior: "instant" })`)
-	tab.Wait(5*time.Second, `document.querySelector("#contents [aria-current]").textContent === "When it goes wrong"`)
+	tab.Wait(20*time.Second, `document.querySelector("#contents [aria-current]").textContent === "When it goes wrong"`)
 	if folded := browsertest.Call[int](tab, `() => {
 		dispatchEvent(new Event("beforeprint"));
 		return document.querySelectorAll("details:not([open])").length;
