@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,8 +154,26 @@ func TestCancel(t *testing.T) {
 
 func TestCloseWhileACellRuns(t *testing.T) {
 	k := start(t)
-	time.AfterFunc(time.Second, func() { k.Close() })
-	_, err := k.Execute(t.Context(), "%%\nfor {}", kernel.Options{})
+	path := filepath.Join(t.TempDir(), "ready")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ready, err := os.OpenFile(path, os.O_RDWR, 0) // for writing too: then it does not wait for the cell
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := k.Execute(t.Context(), fmt.Sprintf("%%%%\nos.WriteFile(%q, []byte(\"!\"), 0)\nfor {}", path), kernel.Options{})
+		ended <- err
+		ready.WriteString("!") // in case the cell never got so far
+	}()
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	k.Close()
+	err = <-ended
 	if _, ok := errors.AsType[*kernel.DeathError](err); !ok {
 		t.Errorf("got %v", err)
 	}
@@ -404,8 +423,9 @@ func TestInterruptByMessage(t *testing.T) {
 	defer checkGone(t)
 	defer k.Close()
 	run(t, k, "%%\nfmt.Print()")
-	if _, err := k.Execute(t.Context(), "%%\nfor {}", kernel.Options{Timeout: 2 * time.Second}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	outputs, err := k.Execute(t.Context(), "%%\nfmt.Print(\"begun\")\nfor {}", kernel.Options{Timeout: 10 * time.Second})
+	if !errors.Is(err, context.DeadlineExceeded) || text(outputs, "stdout") != "begun" {
+		t.Errorf("got %v after %q", err, text(outputs, "stdout"))
 	}
 	if got := text(run(t, k, "%%\nfmt.Print(\"alive\")"), "stdout"); got != "alive" {
 		t.Errorf("after the interrupt the kernel says %q", got)
