@@ -239,3 +239,30 @@ func TestTwoPrograms(t *testing.T) {
 }
 
 var double = cluster.Register("double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
+
+// TestOtherSettings opens a pool on a queue that an earlier edition of this package
+// has left with settings of its own.
+func TestOtherSettings(t *testing.T) {
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	nc, err := nats.Connect(node.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := jetstream.StreamConfig{Name: "manyhands_old_double", Subjects: []string{"manyhands.old.double.job"}, Retention: jetstream.WorkQueuePolicy, MaxAge: time.Hour}
+	s, err := js.CreateStream(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := open(t, double, cluster.Options{URL: node.ClientURL(), Name: "old", Workers: 1})
+	if out, err := pool.Call(t.Context(), 2); out != 4 || err != nil {
+		t.Error(out, err)
+	}
+	if info, err := s.Info(t.Context()); err != nil || info.Config.MaxAge != 24*time.Hour {
+		t.Errorf("the queue is as before: %+v, %v", info.Config, err)
+	}
+}

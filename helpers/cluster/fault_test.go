@@ -53,14 +53,16 @@ func killLeader(t *testing.T, nodes *brokerd.Nodes, stream string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := js.Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leader := s.CachedInfo().Cluster.Leader
-	i := slices.Index([]string{"node1", "node2", "node3"}, leader)
-	if i < 0 {
-		t.Fatalf("%q leads", leader)
+	i := -1
+	for limit := time.Now().Add(time.Minute); i < 0; time.Sleep(50 * time.Millisecond) {
+		// While the nodes vote nobody leads, and nobody answers within the five seconds that a question has.
+		s, err := js.Stream(t.Context(), stream)
+		if err == nil {
+			i = slices.Index([]string{"node1", "node2", "node3"}, s.CachedInfo().Cluster.Leader)
+		}
+		if time.Now().After(limit) {
+			t.Fatal("nobody leads:", err)
+		}
 	}
 	if err := nodes.Processes[i].Kill(); err != nil {
 		t.Fatal(err)

@@ -86,7 +86,10 @@ func (q *queue) open(ctx context.Context) error {
 	}
 	for tries := 0; ; tries++ {
 		var err error
-		q.stream, err = q.js.CreateOrUpdateStream(ctx, config)
+		q.stream, err = q.js.CreateStream(ctx, config) // changes nothing about one that is there and the same
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			q.stream, err = q.js.UpdateStream(ctx, config)
+		}
 		if !slices.Contains(passing, code(err)) || tries == 100 || ctx.Err() != nil {
 			return err
 		}
@@ -194,8 +197,11 @@ func (q *queue) objects(ctx context.Context) (jetstream.ObjectStore, error) {
 	defer q.mu.Unlock()
 	var err error
 	if q.bucket == nil {
-		q.bucket, err = q.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
-			Bucket: q.streamName(), TTL: keep, Replicas: q.replicas()})
+		config := jetstream.ObjectStoreConfig{Bucket: q.streamName(), TTL: keep, Replicas: q.replicas()}
+		q.bucket, err = q.js.CreateObjectStore(ctx, config)
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			q.bucket, err = q.js.UpdateObjectStore(ctx, config)
+		}
 	}
 	return q.bucket, err
 }

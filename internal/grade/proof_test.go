@@ -159,9 +159,21 @@ const impatient = `func AtOnce(n int, task func(i int)) {
 }`
 
 // TestSeedShowsItAgain grades an answer whose mistake takes a delay to show. The seed
-// that the student's page names shows it again.
+// that the student's page names shows it again. But a busy machine may hold up a
+// goroutine by itself, under a seed that would not have: then it is graded anew.
 func TestSeedShowsItAgain(t *testing.T) {
 	t.Parallel()
+	for try := range 3 {
+		if showsAgain(t) {
+			return
+		}
+		t.Logf("try %d: the seed did not show it again", try+1)
+	}
+	t.Error("in no try the seed that was named showed the mistake again")
+}
+
+func showsAgain(t *testing.T) bool {
+	t.Helper()
 	g := first(t, grade.Options{})
 	dir, out := t.TempDir(), t.TempDir()
 	nb := g.Practical.Release()
@@ -199,10 +211,11 @@ func TestSeedShowsItAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := r.Questions[1].Marks[shown]; m.Points > 0 {
-			t.Errorf("with seed %d, %q is met", seed, m.Name)
+		if r.Questions[1].Marks[shown].Points > 0 {
+			return false
 		}
 	}
+	return true
 }
 
 // TestStartersCompile grades what students begin with, all but untouched: it runs,
