@@ -191,7 +191,7 @@ func TestHostile(t *testing.T) {
 			"at-once":        {right, ""},
 			"pool":           {pool + "runtime.Goexit()\n}", "ended the goroutine that called it"},
 			"download":       {"func Download(urls []string, workers int) ([][]byte, error) {\nvar m map[string]int\nm[\"a\"]++\nreturn nil, nil\n}", "assignment to entry in nil map, in Download, line 3"},
-			"blur-threads":   {blur + "m := map[int]int{}\nfor i := range 8 { go func() { for { m[i]++ } }() }\nselect {}\n}", "data race: one goroutine"},
+			"blur-threads":   {blur + "m := map[int]int{}\nfor i := range 8 { go func() { for { m[i]++ } }() }\nselect {}\n}", "line 3"}, // says the race detector, or the runtime, whichever is first
 			"blur-processes": {processes + "go func() { for { time.Sleep(time.Hour) } }()\nreturn nil, nil\n}", ""},
 		},
 	} {
