@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"manyhands/helpers/cluster"
@@ -79,15 +78,7 @@ func serve(t *testing.T, o cluster.Options) {
 // awaitStored waits until a stream has a result.
 func awaitStored(t *testing.T, node *server.Server, stream string) {
 	t.Helper()
-	nc, err := nats.Connect(node.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, node.ClientURL())
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
 		s, err := js.Stream(t.Context(), stream)
 		if err != nil {
@@ -244,15 +235,7 @@ var double = cluster.Register("double", func(_ context.Context, n int) (int, err
 // has left with settings of its own.
 func TestOtherSettings(t *testing.T) {
 	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
-	nc, err := nats.Connect(node.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, node.ClientURL())
 	old := jetstream.StreamConfig{Name: "manyhands_old_double", Subjects: []string{"manyhands.old.double.job"}, Retention: jetstream.WorkQueuePolicy, MaxAge: time.Hour}
 	s, err := js.CreateStream(t.Context(), old)
 	if err != nil {

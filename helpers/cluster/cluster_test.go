@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"manyhands/helpers/cluster"
@@ -113,6 +115,21 @@ func open[In, Out any](t testing.TB, f *cluster.Func[In, Out], o cluster.Options
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// jetStream connects to a broker as nothing of ours does, until the test ends.
+func jetStream(t *testing.T, url string) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }
 
 func TestMap(t *testing.T) {

@@ -16,9 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"manyhands/helpers/cluster"
 	"manyhands/internal/brokerd"
 )
@@ -44,15 +41,7 @@ func startNodes(t *testing.T) *brokerd.Nodes {
 // killLeader kills the node that leads a stream.
 func killLeader(t *testing.T, nodes *brokerd.Nodes, stream string) {
 	t.Helper()
-	nc, err := nats.Connect(nodes.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, nodes.URL)
 	i := -1
 	for limit := time.Now().Add(time.Minute); i < 0; time.Sleep(50 * time.Millisecond) {
 		// While the nodes vote nobody leads, and nobody answers within the five seconds that a question has.
