@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -63,23 +64,30 @@ func (l *lab) outside(ctx context.Context) (*jupyter, error) {
 	return nil, errors.New("there is no JupyterLab and no Notebook (6.4 or later) on PATH either")
 }
 
-// freePort returns the wanted port of the host, or where none is wanted the
-// first free one from 8888 on.
-func freePort(host string, want int) (int, error) {
-	first, last := want, want
-	if want == 0 {
-		first, last = 8888, 8987
+// ports returns the first and the last port to try.
+func (l *lab) ports() (first, last int) {
+	if l.Port != 0 {
+		return l.Port, l.Port
 	}
+	return 8888, 8987
+}
+
+// freePort returns the first port of the host that is free.
+func freePort(host string, first, last int) (int, error) {
 	for port := first; port <= last; port++ {
 		probe, err := net.Listen("tcp4", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil {
 			return port, probe.Close()
 		}
-		if want != 0 {
-			return 0, fmt.Errorf("port %d cannot be had (%w): choose another with --port, or leave --port out", want, err)
+		if first == last {
+			return 0, cannotHave(port, err)
 		}
 	}
 	return 0, fmt.Errorf("no port from %d to %d is free: choose another with --port", first, last)
+}
+
+func cannotHave(port int, err error) error {
+	return fmt.Errorf("port %d cannot be had (%w): choose another with --port, or leave --port out", port, err)
 }
 
 // session is a running Jupyter, as the next `lab` finds it in session.json.
@@ -140,18 +148,20 @@ func (s session) answers(ctx context.Context) bool {
 const startLimit = 2 * time.Minute
 
 // serve runs Jupyter on dir until ctx ends. Where another program takes the port
-// before Jupyter does, as a lab that starts at the same time may, and none is
-// wanted, it goes on to the next one.
+// before Jupyter does, as a lab that starts at the same time may, it goes on to the
+// next one.
 func (l *lab) serve(ctx context.Context, j *jupyter, dir string) error {
+	first, last := l.ports()
 	for {
-		port, err := freePort(l.Host, l.Port)
+		port, err := freePort(l.Host, first, last)
 		if err != nil {
 			return err
 		}
 		err = l.serveOn(ctx, j, dir, port)
-		if l.Port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+		if port == last || !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
+		first = port + 1
 	}
 }
 
@@ -197,7 +207,7 @@ func (l *lab) serveOn(ctx context.Context, j *jupyter, dir string, port int) (er
 		case <-ctx.Done():
 			return nil
 		case <-server.dead:
-			if _, err := freePort(l.Host, port); err != nil {
+			if err := taken(l.Host, port, log.Name()); err != nil {
 				return err
 			}
 			return fmt.Errorf("%s did not start (%w): see %s", j.name, server.end(), log.Name())
@@ -220,6 +230,21 @@ func (l *lab) serveOn(ctx context.Context, j *jupyter, dir string, port int) (er
 		}
 		return nil // File > Shut Down
 	}
+}
+
+// taken returns why a Jupyter that did not start could not have its port, if that was
+// it. Its log tells where the port is free again by now, as one that another lab only
+// looked at is; and the port itself where the log is in another language.
+func taken(host string, port int, log string) error {
+	said, err := os.ReadFile(log)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(said, fmt.Appendf(nil, "port %d is already in use", port)) {
+		return cannotHave(port, syscall.EADDRINUSE)
+	}
+	_, err = freePort(host, port, port)
+	return err
 }
 
 //go:embed config

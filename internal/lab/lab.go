@@ -87,7 +87,8 @@ func (l *lab) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := freePort(l.Host, l.Port); err != nil { // known now and not after minutes
+	first, last := l.ports()
+	if _, err := freePort(l.Host, first, last); err != nil { // known now and not after minutes
 		return err
 	}
 	dir := l.Dir

@@ -338,6 +338,44 @@ func TestLabsAtOnce(t *testing.T) {
 	}
 }
 
+// TestPortTakenForAMoment takes the lab's port away before Jupyter has it, and gives
+// it back as soon as Jupyter has noticed: nobody has it when the lab looks why.
+func TestPortTakenForAMoment(t *testing.T) {
+	c := newCourse(t)
+	borrow(t, c)
+	r := start(t, c, lab.Options{})
+	var thief net.Listener
+	var port string
+	for end := time.Now().Add(4 * time.Minute); thief == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no port to take:\n%s", r.out)
+		}
+		var session struct{ Server string }
+		text, _ := os.ReadFile(c.Path(".cache", "jupyter", "session.json"))
+		if json.Unmarshal(text, &session) != nil {
+			continue
+		}
+		host := strings.Trim(session.Server, "htp:/")
+		_, port, _ = net.SplitHostPort(host)
+		thief, _ = net.Listen("tcp4", host) // or somebody else was first, and the lab goes on to another
+	}
+	defer thief.Close()
+	noticed := "port " + port + " is already in use"
+	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(time.Millisecond) {
+		if text, _ := os.ReadFile(c.Path(".cache", "jupyter", "jupyter.log")); strings.Contains(string(text), noticed) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("Jupyter does not miss its port:\n%s", r.out)
+		}
+	}
+	thief.Close()
+	if server, _ := r.address(); strings.Contains(server, ":"+port+"/") {
+		t.Errorf("the lab is at %s, which Jupyter did not get", server)
+	}
+	r.stop()
+}
+
 // homeless takes the user's home away, all but what Go needs: nothing may be
 // read there nor written.
 func homeless(t *testing.T) {
