@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,24 @@ func TestScriptsInABrowser(t *testing.T) {
 	}
 	for _, wrong := range tab.Wrong() {
 		t.Error(wrong)
+	}
+}
+
+// A chart takes as much room before it is drawn as afterwards, on a phone too:
+// whoever jumps to a section lands there.
+func TestChartsKeepTheirRoom(t *testing.T) {
+	dir := render(t, sampleCourse(t), site.Options{})
+	tab := browsertest.Open(t)
+	resize(tab, 390)
+	tab.Do(chromedp.Navigate(fileURL(dir, "02-threads.html")))
+	const heights = `() => [...document.querySelectorAll(".mh-plot")].map((e) => e.getBoundingClientRect().height)`
+	before := browsertest.Call[[]float64](tab, heights)
+	for i := range before {
+		browsertest.Call[chromedp.Void](tab, `(i) => document.querySelectorAll(".mh-plot")[i].scrollIntoView({ behavior: "instant" })`, i)
+		tab.Wait(20*time.Second, fmt.Sprintf(`document.querySelectorAll(".mh-plot")[%d].querySelector(".mh-live") !== null`, i))
+	}
+	if after := browsertest.Call[[]float64](tab, heights); len(before) == 0 || !slices.Equal(before, after) {
+		t.Errorf("charts of %v pixels take %v when they are drawn", before, after)
 	}
 }
 
