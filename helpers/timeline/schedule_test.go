@@ -179,12 +179,14 @@ func TestMutexFight(t *testing.T) {
 }
 
 func TestThousandSleepers(t *testing.T) {
-	const nap = 200 * ms
+	const nap = time.Second
 	s := traced(t, func() {
 		var wg sync.WaitGroup
+		night := make(chan bool) // on a busy machine to start them takes as long as to sleep
 		for range 1000 {
-			wg.Go(func() { time.Sleep(nap) })
+			wg.Go(func() { <-night; time.Sleep(nap) })
 		}
+		close(night)
 		wg.Wait()
 	})
 	if n := s.Goroutines.MaxConcurrent(timeline.Blocked); n < 900 {
