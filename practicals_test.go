@@ -231,3 +231,42 @@ func (s *school) testNobody(t *testing.T) {
 	s.run(t, 1, "see that it runs", "grade", class, "--out", t.TempDir(), "--workers", "nats://127.0.0.1:1")
 	s.run(t, 1, "see that it runs", "grader", "nats://127.0.0.1:1")
 }
+
+// TestNoSandbox checks and grades where no sandbox can be made, for want of
+// bubblewrap or of rights: a student's own code runs all the same, others' does not.
+func TestNoSandbox(t *testing.T) {
+	c, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool := program{built(t), c.Root}
+	class := handIn(t, p, p.Questions[1].Solved())
+	bin := t.TempDir()
+	for _, name := range []string{"go", "gcc", "as", "ld"} { // to build what is checked
+		path, err := exec.LookPath(name)
+		if err == nil {
+			err = os.Symlink(path, filepath.Join(bin, name))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin)
+	both := func(t *testing.T) {
+		said := tool.run(t, 1, "your code runs as in the notebook", "check", filepath.Join(class, "student0.ipynb"))
+		if !strings.Contains(said, "All at once: 4 of 4") {
+			t.Errorf("checked:\n%s", said)
+		}
+		tool.run(t, 1, "or pass --unsandboxed", "grade", class, "--out", t.TempDir())
+		tool.run(t, 1, "or pass --unsandboxed", "grader", "nats://127.0.0.1:1")
+	}
+	t.Run("no bubblewrap", both)
+	if err := os.WriteFile(filepath.Join(bin, "bwrap"), []byte("#!/bin/sh\necho no rights >&2; exit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("no rights", both)
+}

@@ -6,6 +6,9 @@ package deploy_test
 
 import (
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +61,14 @@ func TestCompose(t *testing.T) {
 		service, ok := project.Services[strings.TrimSuffix(route.Hostname(), ".nats")]
 		if !ok || !slices.Contains(service.Networks["default"].Aliases, route.Hostname()) {
 			t.Errorf("no service is called %s", route.Hostname())
+		}
+		var mounts []string
+		for _, v := range service.Volumes {
+			mounts = append(mounts, fmt.Sprint(filepath.Base(v.Source), ":", v.Target, " ", v.ReadOnly))
+		}
+		want := []string{service.Name + ":/data false", "nats.conf:/etc/nats/nats.conf true"}
+		if !slices.Equal(mounts, want) || len(service.Configs) > 0 { // which podman-compose does not know
+			t.Errorf("%s has %v and the configs %v, want %v and none", service.Name, mounts, service.Configs, want)
 		}
 	}
 }
@@ -162,6 +173,51 @@ func TestKubernetes(t *testing.T) {
 		var n int
 		if _, err := fmt.Sscanf(route.Hostname(), "nats-%d.nats", &n); err != nil {
 			t.Errorf("the route %s is no pod of the set nats: %v", route, err)
+		}
+	}
+}
+
+// TestReadme follows what the README says for Zero to JupyterHub: each address is a
+// service's, in its namespace and at its port, to which students' servers are let out.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "```yaml\nsingleuser:\n  extraEnv:")
+	block, _, _ := strings.Cut(after, "```")
+	var says struct {
+		Env     map[string]string            `json:"extraEnv"`
+		Network networking.NetworkPolicySpec `json:"networkPolicy"`
+	}
+	if err := yaml.UnmarshalStrict([]byte("  extraEnv:"+block), &says); err != nil || len(says.Env) != 2 || len(says.Network.Egress) != 1 {
+		t.Fatalf("the README says %+v, %v", says, err)
+	}
+	ports := map[string]int32{} // by the service's name in other namespaces
+	for _, r := range manifests(t) {
+		if r.GetKind() == "Service" {
+			var s core.Service
+			strictly(t, r, &s)
+			ports[s.Name+"."+s.Namespace] = s.Spec.Ports[0].Port
+		}
+	}
+	out := says.Network.Egress[0]
+	var open []string
+	for _, p := range out.Ports {
+		open = append(open, p.Port.String())
+	}
+	namespace := out.To[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"]
+	for _, address := range strings.Split(says.Env["NATS_URL"]+","+says.Env["REDIS_URL"], ",") {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		service := u.Hostname()
+		if u.Scheme == "nats" {
+			_, service, _ = strings.Cut(service, ".") // behind the pod's name
+		}
+		if u.Port() != fmt.Sprint(ports[service]) || !slices.Contains(open, u.Port()) || !strings.HasSuffix(service, "."+namespace) {
+			t.Errorf("%s is out of students' reach: there are the services %v, and the ports let out are %v, to %s", address, ports, open, namespace)
 		}
 	}
 }

@@ -106,8 +106,8 @@ func (q *Question) Criterion(name string, points int, what string, check func(*T
 }
 
 // Speed is [Question.Criterion] for a check that compares times, most often by
-// [T.SpeedUp]. The grader runs it with nothing beside it, and again before
-// points are lost.
+// [T.SpeedUp]. Before points are lost the grader measures again, in the end while
+// it runs nothing else.
 func (q *Question) Speed(name string, points int, what string, check func(*T)) {
 	q.Criterion(name, points, what, check)
 }

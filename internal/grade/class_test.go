@@ -62,6 +62,12 @@ func classroom(t *testing.T, p *practical.Practical) string {
 		c := cell(nb, "at-once")
 		c.ID, c.Metadata = "lost", nil
 	})
+	handIn("emil/1-threads-and-pools.ipynb", nil)
+	handIn("emil/Untitled.ipynb", func(nb *notebook.Notebook) { // JupyterLab's New
+		nb.Metadata, nb.Cells = map[string]any{}, nil
+	})
+	handIn("fritz/first try.ipynb", func(nb *notebook.Notebook) { cell(nb, "at-once").Source = "func AtOnce(int, func(int)) {}" })
+	handIn("fritz/second try.ipynb", nil)
 	handIn("=1+1.ipynb", nil)
 	put("empty.ipynb", "")
 	put("text.ipynb", "I could not do it, sorry.")
@@ -127,6 +133,8 @@ func TestClass(t *testing.T) {
 		"ben":    {"4", `the kernel "python3"`},
 		"carl":   {"0", ""},
 		"dora":   {"4", "has lost its id"},
+		"emil":   {"4", ""},
+		"fritz":  {"4", "several notebooks; graded is second try.ipynb"},
 		"'=1+1":  {"4", ""},
 		"empty":  {"0", "empty.ipynb is not a notebook"},
 		"text":   {"0", "is not a notebook"},
@@ -138,8 +146,8 @@ func TestClass(t *testing.T) {
 			t.Errorf("%s: %v, want %s points and %q", student, have, want.points, want.remark)
 		}
 	}
-	if len(grades) != 9 {
-		t.Errorf("%d students, want 9", len(grades))
+	if len(grades) != 11 {
+		t.Errorf("%d students, want 11", len(grades))
 	}
 	for student, want := range map[string]string{"ben": "2 cells have the same id", "dora": "the check was changed"} {
 		if !strings.Contains(grades[student]["remarks"], want) {
@@ -154,7 +162,7 @@ func TestClass(t *testing.T) {
 	}
 	var results []grade.Result
 	data, err := os.ReadFile(filepath.Join(out, "grades.json"))
-	if err != nil || json.Unmarshal(data, &results) != nil || len(results) != 9 {
+	if err != nil || json.Unmarshal(data, &results) != nil || len(results) != 11 {
 		t.Errorf("grades.json: %v, %d results", err, len(results))
 	}
 	page, err := os.ReadFile(filepath.Join(out, "feedback", "carl.html"))
@@ -181,7 +189,7 @@ func TestClass(t *testing.T) {
 	if err := again.Class(t.Context(), submissions, out, &said); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said.String(), "9 of 9 were graded before") {
+	if !strings.Contains(said.String(), "11 of 11 were graded before") {
 		t.Errorf("the second run said\n%s", said.String())
 	}
 	now := rows(t, filepath.Join(out, "grades.csv"))

@@ -367,8 +367,8 @@ func (r *runs) add(q *practical.Question, graded *Graded) {
 }
 
 // all runs the program by every schedule: as it is, and with delays by every seed
-// on one core, two and four. A speed is measured only without delays, and twice
-// more, then alone on the machine, before its points are lost.
+// on one core, two and four. A speed is measured only without delays, and anew,
+// as again does it, before its points are lost.
 func (r *runs) all(ctx context.Context) error {
 	if err := r.once(ctx, schedule{}, r.left(func(t *trial) bool { return true })); err != nil {
 		return err

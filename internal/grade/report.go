@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,8 @@ import (
 
 // writtenFile is the table in which people mark written answers.
 const writtenFile = "written.csv"
+
+var writtenHead = []string{"student", "question", "points", "of", "answer"}
 
 // write writes the tables of a class, a result at a time:
 //
@@ -37,7 +40,7 @@ func (g *Grader) write(out string, results iter.Seq2[*Result, error]) error {
 		file *renameio.PendingFile
 	}{
 		{name: "grades.csv", head: g.gradesHead(), rows: gradesRows},
-		{name: writtenFile, head: [][]string{{"student", "question", "points", "of", "answer"}}, rows: writtenRows},
+		{name: writtenFile, head: [][]string{writtenHead}, rows: writtenRows},
 		{name: "moodle.csv", head: g.moodleHead(), rows: moodleRows},
 		{name: "canvas.csv", head: g.canvasHead(), rows: canvasRows},
 		{name: "grades.json"},
@@ -174,9 +177,17 @@ func readMarks(path string) (map[string]map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of a spreadsheet
+	table := csv.NewReader(bytes.NewReader(data))
+	if head, _, _ := bytes.Cut(data, []byte("\n")); bytes.Contains(head, []byte(";")) {
+		table.Comma = ';' // where numbers have decimal commas, spreadsheets save it so
+	}
+	rows, err := table.ReadAll()
+	if err == nil && (len(rows) == 0 || !slices.Equal(rows[0], writtenHead)) {
+		err = errors.New("it begins otherwise")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s must have the columns %s (%w); save it as CSV with commas", path, strings.Join(writtenHead, ", "), err)
 	}
 	marks := map[string]map[string]int{}
 	for i, row := range rows {

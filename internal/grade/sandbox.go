@@ -33,6 +33,9 @@ type sandbox struct {
 // A userID is the user and group that run the sandbox.
 type userID struct{ uid, gid uint32 }
 
+// ErrNoSandbox is why [New] fails where no sandbox can be made.
+var ErrNoSandbox = errors.New("students' code has no sandbox here")
+
 // newSandbox finds out how a sandbox can be made here, by making one.
 func newSandbox(ctx context.Context, unsandboxed bool) (*sandbox, error) {
 	if unsandboxed {
@@ -41,7 +44,7 @@ func newSandbox(ctx context.Context, unsandboxed bool) (*sandbox, error) {
 	wayOut := "; install it (apt-get install bubblewrap), or pass --unsandboxed if you trust every submission as you would your own code"
 	bwrap, err := exec.LookPath("bwrap")
 	if err != nil {
-		return nil, errors.New("there is no bubblewrap (bwrap) to run students' code in" + wayOut)
+		return nil, fmt.Errorf("%w: there is no bubblewrap (bwrap)%s", ErrNoSandbox, wayOut)
 	}
 	// Root has no limit of processes, so where that is possible nobody runs it.
 	var said []byte
@@ -56,7 +59,7 @@ func newSandbox(ctx context.Context, unsandboxed bool) (*sandbox, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return nil, fmt.Errorf("bubblewrap cannot make a sandbox here: %s (%w)%s", bytes.TrimSpace(said), err, wayOut)
+	return nil, fmt.Errorf("%w: bubblewrap cannot make one: %s (%w)%s", ErrNoSandbox, bytes.TrimSpace(said), err, wayOut)
 }
 
 // users returns whom to try to run the sandbox as; nil is the current user.

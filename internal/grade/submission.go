@@ -92,38 +92,47 @@ type handedIn struct {
 	hash    string // of the file
 }
 
-// read reads the notebook of a submission that answers p. What is wrong with it
-// becomes a note: it is the student who has to know.
+// read reads the notebook of a submission that answers p: one that says so goes
+// before those that say nothing, such as JupyterLab's Untitled.ipynb. What is wrong
+// with it becomes a note: it is the student who has to know.
 func (s Submission) read(p *practical.Practical) (*handedIn, error) {
 	in := &handedIn{answers: map[string]string{}}
-	var nb *notebook.Notebook
+	type file struct {
+		*notebook.Notebook
+		name, hash string
+	}
+	byPractical := map[string][]file{}
 	for _, path := range s.Files {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		candidate, err := notebook.Decode(strings.NewReader(string(data)))
-		switch {
-		case err != nil:
+		nb, err := notebook.Decode(strings.NewReader(string(data)))
+		if err != nil {
 			in.notes = append(in.notes, fmt.Sprintf("%s is not a notebook: %v", filepath.Base(path), err))
 			continue
-		case practicalOf(candidate) != "" && practicalOf(candidate) != p.Name:
-			continue
-		case nb != nil:
-			in.notes = append(in.notes, fmt.Sprintf("several notebooks; graded is %s", filepath.Base(path)))
 		}
-		nb = candidate
 		sum := sha256.Sum256(data)
-		in.hash = hex.EncodeToString(sum[:])
+		of := practicalOf(nb)
+		byPractical[of] = append(byPractical[of], file{nb, filepath.Base(path), hex.EncodeToString(sum[:])})
 	}
-	if nb == nil {
+	files := byPractical[p.Name]
+	if len(files) == 0 {
+		files = byPractical[""]
+	}
+	if len(files) == 0 {
 		in.notes = append(in.notes, "there is no notebook of "+p.Name)
 		return in, nil
+	}
+	nb := files[len(files)-1]
+	in.hash = nb.hash
+	if len(files) > 1 {
+		in.notes = append(in.notes, "several notebooks; graded is "+nb.name)
 	}
 	if spec, ok := nb.Metadata["kernelspec"].(map[string]any); ok && spec["name"] != "gonb" {
 		in.notes = append(in.notes, fmt.Sprintf("the notebook is set to the kernel %q; it is graded as Go", spec["name"]))
 	}
-	in.take(p, nb)
+	in.take(p, nb.Notebook)
 	return in, nil
 }
 
