@@ -14,7 +14,7 @@ type brokerCommand struct {
 	Kind  string `arg:"" enum:"nats,redis" help:"nats or redis."`
 	For   int    `help:"End with the process of this number, such as a notebook's kernel." placeholder:"PID"`
 	Nodes int    `help:"Start a cluster of so many NATS servers on this machine, each a process: 3 or 5." placeholder:"N"`
-	Node  string `hidden:"" help:"Be one of them."`
+	Node  string `hidden:"" env:"MANYHANDS_NODE" help:"Be one of them."`
 }
 
 func (*brokerCommand) Help() string {
@@ -55,7 +55,9 @@ func (v *brokerCommand) start(ctx context.Context) (url string, stop func(), err
 		return "", nil, err
 	}
 	nodes, err := brokerd.StartNodes(ctx, v.Nodes, func(text string) *exec.Cmd {
-		return exec.Command(self, "broker", v.Kind, "--node", text)
+		cmd := exec.Command(self, "broker", v.Kind)
+		cmd.Env = append(os.Environ(), "MANYHANDS_NODE="+text) // not an argument: it has the password, and those everybody can read
+		return cmd
 	})
 	if err != nil {
 		return "", nil, err

@@ -103,6 +103,11 @@ func startCluster(t *testing.T) (urls string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, password, _ := strings.Cut(line, "://")
+	password, _, _ = strings.Cut(password, "@")
+	if commands, err := exec.Command("ps", "-Ao", "args").Output(); err != nil || strings.Contains(string(commands), password) {
+		t.Errorf("everybody can read the cluster's password %s by ps (%v)", password, err)
+	}
 	return strings.TrimSpace(line)
 }
 
