@@ -174,6 +174,9 @@ func (b *builder) one(ctx context.Context, l *lesson.Lesson) (err error) {
 	if err != nil {
 		return err
 	}
+	if l, err = lesson.Read(l.Path); err != nil { // as it is now: its author may have gone on while others were built
+		return err
+	}
 	nb := l.Notebook()
 	task := b.progress.Task(l.Name, codeCells(nb))
 	defer func() { task.Done(err) }()

@@ -183,6 +183,24 @@ func TestText(t *testing.T) {
 	}
 }
 
+// An author writes on while other lessons are built.
+func TestALessonThatChangesMeanwhile(t *testing.T) {
+	c := classroom(t, map[string]string{"01-second": "# Second\n" + cell(`fmt.Println("before")`)})
+	path := c.Path("lessons", "01-second.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "before", "after", 1)
+	write(t, c, "00-first", "# First\n"+cell(fmt.Sprintf("os.WriteFile(%q, []byte(%q), 0o644)", path, changed)))
+	if _, err := run(t, c, build.Options{}.AtOnce(1)); err != nil {
+		t.Fatal(err)
+	}
+	if said := outputs(t, c, "01-second"); said != "after\n" {
+		t.Errorf("the notebook has the fingerprint of the new lesson, and says %q", said)
+	}
+}
+
 func TestAFailingCellIsNamedAndNothingElseSuffers(t *testing.T) {
 	good := "# Good\n" + cell(`fmt.Println("fine")`)
 	c := classroom(t, map[string]string{"00-good": good, "01-bad": good})
