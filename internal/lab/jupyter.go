@@ -166,7 +166,11 @@ func (l *lab) serve(ctx context.Context, j *jupyter, dir string) error {
 }
 
 func (l *lab) serveOn(ctx context.Context, j *jupyter, dir string, port int) (err error) {
-	s := session{Server: fmt.Sprintf("http://127.0.0.1:%d/", port), Token: rand.Text()}
+	host := l.Host
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() { // all addresses, and so this one
+		host = "127.0.0.1"
+	}
+	s := session{Server: "http://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/", Token: rand.Text()}
 	s.Address = s.Server + j.home + "?token=" + s.Token
 	temp, err := newTemp()
 	if err != nil {

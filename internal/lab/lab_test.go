@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"regexp"
 	"strings"
 	"sync"
@@ -169,7 +170,7 @@ func start(t *testing.T, c *course.Course, opt lab.Options) *running {
 	return r
 }
 
-var address = regexp.MustCompile(`(http://127\.0\.0\.1:\d+/)(?:lab|tree)\?token=(\S+)`)
+var address = regexp.MustCompile(`(http://127\.0\.0\.\d:\d+/)(?:lab|tree)\?token=(\S+)`)
 
 // address waits until the lab has printed where it is.
 func (r *running) address() (server, token string) {
@@ -372,6 +373,20 @@ func TestPortTakenForAMoment(t *testing.T) {
 	thief.Close()
 	if server, _ := r.address(); strings.Contains(server, ":"+port+"/") {
 		t.Errorf("the lab is at %s, which Jupyter did not get", server)
+	}
+	r.stop()
+}
+
+// TestHost has the lab listen on another of this machine's addresses.
+func TestHost(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has more than one address for itself everywhere")
+	}
+	c := newCourse(t)
+	borrow(t, c)
+	r := start(t, c, lab.Options{Host: "127.0.0.2"})
+	if server, _ := r.address(); !strings.HasPrefix(server, "http://127.0.0.2:") {
+		t.Errorf("the lab that listens on 127.0.0.2 is at %s", server)
 	}
 	r.stop()
 }
