@@ -47,7 +47,7 @@ func (s *site) guidePage() (rendered, error) {
 	}
 	p := s.page(-1)
 	p.entry, p.Body, p.Contents, p.Source = d.entry, template.HTML(body), d.toc, guideFile
-	return rendered{d.Name, d.ids, d.targets, at, nil, false, sections, nil}, s.execute("guide.html", d.URL(), p)
+	return rendered{d.Name, d.ids, d.targets, at, nil, false, sections, nil}, s.execute("guide.html", pageFile(d.Name), p)
 }
 
 // figuresFile has what `go run . bench` found and the authors kept.

@@ -213,11 +213,11 @@ func (f *fragment) internal(to *url.URL) (string, error) {
 	if name, ok := cutAnySuffix(base, ".md", ".ipynb", ".html"); ok {
 		if f.site.pages[name] {
 			if to.Fragment == "" {
-				return pageFile(name), nil
+				return address(pageFile(name)), nil
 			}
 			id := slug(to.Fragment)
 			f.refers(name, id)
-			return pageFile(name) + "#" + id, nil
+			return address(pageFile(name)) + "#" + id, nil
 		}
 		if f.site.sources[name] != "" {
 			return "", nil

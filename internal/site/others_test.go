@@ -3,6 +3,7 @@ package site_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,13 +82,13 @@ func TestOthersRenderOurNotebooks(t *testing.T) {
 // The other way round: notebooks of any origin, in a folder of their own.
 func TestNotebooksFromElsewhere(t *testing.T) {
 	from := t.TempDir()
-	nb := notebookOf("# Mine\n\n[x](other.ipynb) [y](../secret.txt)")
+	nb := notebookOf("# Mine\n\n[x](other.ipynb) [y](../secret.txt) [z](a%23b%3F.ipynb) [j](./javascript:alert(1);a.ipynb)")
 	nb.Metadata["kernelspec"] = map[string]any{"name": "ir", "display_name": "R", "language": "R"}
 	cells := codeCell("x <- c(1, 2)", nil, stream("stdout", strings.Repeat("a line of fifty characters, again and again and on\n", 1<<20)),
 		notebook.Output{Type: notebook.DisplayData, Data: map[string]any{"text/html": strings.Repeat("<p>x</p>", 1<<20), "text/plain": "too much HTML"}},
 		notebook.Output{Type: notebook.DisplayData, Data: map[string]any{"application/vnd.jupyter.widget-view+json": map[string]any{"model_id": "x"}, "text/plain": "IntSlider(value=3)"}})
 	nb.Cells = append(nb.Cells, cells.Cells...)
-	for _, name := range []string{"Über Übung 1.ipynb", "other.ipynb"} {
+	for _, name := range []string{"Über Übung 1.ipynb", "other.ipynb", "a#b?.ipynb", "javascript:alert(1);a.ipynb"} {
 		var file bytes.Buffer
 		if err := nb.Encode(&file); err != nil {
 			t.Fatal(err)
@@ -96,6 +97,10 @@ func TestNotebooksFromElsewhere(t *testing.T) {
 		nb = notebookOf("# Other")
 	}
 	writeFile(t, filepath.Join(from, "..", "secret.txt"), "secret")
+	writeFile(t, filepath.Join(from, "..", "solutions.ipynb"), "{}")
+	if err := errors.Join(os.Symlink("../solutions.ipynb", filepath.Join(from, "link.ipynb")), os.Mkdir(filepath.Join(from, "folder.ipynb"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
 	c := sampleCourse(t)
 	out := render(t, c, site.Options{From: from, Untrusted: true})
 	page := readFile(t, out, "Über Übung 1.html")
@@ -103,7 +108,7 @@ func TestNotebooksFromElsewhere(t *testing.T) {
 	if len(page) > 200<<10 {
 		t.Errorf("50 MB of output make a page of %d kB", len(page)>>10)
 	}
-	for _, want := range []string{`<span class="label">R</span>`, "50.9 MB more of this output is in the notebook", "too much HTML", "IntSlider(value=3)", `href="other.html"`} {
+	for _, want := range []string{`<span class="label">R</span>`, "50.9 MB more of this output is in the notebook", "too much HTML", "IntSlider(value=3)", `href="other.html"`, `href="a%23b%3F.html"`, `href="./javascript:alert%281%29;a.html"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s", want)
 		}
@@ -111,11 +116,36 @@ func TestNotebooksFromElsewhere(t *testing.T) {
 	if strings.Contains(page, "02-threads") {
 		t.Error("the course's lessons are listed")
 	}
+	if odd := readFile(t, out, "a#b?.html"); !strings.Contains(odd, `href="notebooks/a%23b%3F.ipynb"`) {
+		t.Error("the notebook a#b? is not linked")
+	}
+	for _, name := range []string{"link", "folder"} {
+		if _, err := os.Stat(filepath.Join(out, name+".html")); err == nil {
+			t.Errorf("there is a page of the %s", name)
+		}
+	}
 	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{From: from}), "untrusted")
 	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{From: t.TempDir(), Untrusted: true}), "no notebooks", ".ipynb")
 	writeFile(t, filepath.Join(from, "broken.ipynb"), `{"cells": 3}`)
 	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{From: from, Untrusted: true}), "broken.ipynb")
 	if _, err := os.Stat(filepath.Join(out, "broken.html")); err == nil {
 		t.Error("it was rendered")
+	}
+	writeFile(t, filepath.Join(from, "broken.ipynb"), `{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}`)
+	writeFile(t, filepath.Join(from, "index.ipynb"), `{}`)
+	wantError(t, site.Render(t.Context(), c, t.TempDir(), site.Options{From: from, Untrusted: true}), "index.ipynb", "rename")
+}
+
+// A student's folder has practicals only.
+func TestOnlyPracticals(t *testing.T) {
+	from := filepath.Join(t.TempDir(), "practicals")
+	var file bytes.Buffer
+	if err := errors.Join(os.Mkdir(from, 0o755), notebookOf("# Practical 1: pools").Encode(&file)); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(from, "1-pools.ipynb"), file.String())
+	out := render(t, sampleCourse(t), site.Options{From: from, Untrusted: true})
+	if !strings.Contains(readFile(t, out, "index.html"), `href="1-pools.html"`) {
+		t.Error("the front page does not lead to the practical")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -39,9 +40,15 @@ func (e entry) Number() string {
 }
 
 // URL is the address of the lesson's page, from any other page of the site.
-func (e entry) URL() string { return pageFile(e.Name) }
+func (e entry) URL() string { return address(pageFile(e.Name)) }
+
+// own are the names of the pages that are no notebook's.
+var own = []string{"index", "edition", "guide", "figures"}
 
 func pageFile(name string) string { return name + ".html" }
+
+// address is that of a file of the site, whatever its name is made of.
+func address(file string) string { return (&url.URL{Path: file}).String() }
 
 // about is what a notebook's metadata says to the site, under "manyhands".
 type about struct {

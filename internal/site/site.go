@@ -23,6 +23,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -136,7 +137,8 @@ func notebooksIn(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	var found []string
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".ipynb" && !strings.HasPrefix(e.Name(), ".") {
+		// No links: in a stranger's folder one may lead anywhere.
+		if e.Type().IsRegular() && filepath.Ext(e.Name()) == ".ipynb" && !strings.HasPrefix(e.Name(), ".") {
 			found = append(found, filepath.Join(dir, e.Name()))
 		}
 	}
@@ -172,6 +174,9 @@ func (s *site) list(ctx context.Context, c *course.Course, notebooks []string) e
 	}
 	s.entries = make([]entry, len(notebooks))
 	for _, file := range notebooks {
+		if slices.Contains(own, stem(file)) {
+			return fmt.Errorf("%s: the site has a page %s of its own; rename the notebook", file, pageFile(stem(file)))
+		}
 		if s.pages[stem(file)] {
 			return fmt.Errorf("%s: another notebook has the page %s; rename one", file, pageFile(stem(file)))
 		}
@@ -297,7 +302,7 @@ func (s *site) notebook(i int, nb *notebook.Notebook, source []byte) (rendered, 
 	if err := s.write(p.Notebook, source); err != nil {
 		return rendered{}, err
 	}
-	if err := s.execute("lesson.html", d.URL(), p); err != nil {
+	if err := s.execute("lesson.html", pageFile(d.Name), p); err != nil {
 		return rendered{}, err
 	}
 	if d.Deck != "" {

@@ -16,6 +16,7 @@ import (
 var templateFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"address":     address,
 	"lower":       strings.ToLower,
 	"slideNumber": func(i int) int { return i + 2 }, // after the title
 }).ParseFS(templateFiles, "templates/*.html"))
@@ -37,7 +38,7 @@ type page struct {
 	Body       template.HTML
 	Charts     bool
 	Untrusted  bool
-	Notebook   string         // the address of the notebook
+	Notebook   string         // the notebook's file
 	Source     string         // the path of what the page is written in; empty: not the course's
 	Edit       string         // where that is edited; empty: not known
 	Measured   []measured     // edition: all lessons
