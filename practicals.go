@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,12 +48,12 @@ func (v *releaseCommand) Run(ctx context.Context, c *course.Course) error {
 
 // invent writes the submissions of an invented class, in place of the one before.
 func invent(ctx context.Context, dir string, students int, p *practical.Practical) error {
-	before, err := filepath.Glob(filepath.Join(dir, "student[0-9][0-9][0-9]*"))
+	before, err := fs.Glob(os.DirFS(dir), "student[0-9][0-9][0-9]*")
 	if err != nil {
 		return err
 	}
-	for _, path := range before {
-		if err := os.RemoveAll(path); err != nil {
+	for _, name := range before {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}

@@ -234,6 +234,9 @@ func Notebook(ctx context.Context, c *course.Course, in, out string, opt Options
 	if err != nil {
 		return fmt.Errorf("find %s: %w", out, err)
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the folder of the notebook: %w", err)
+	}
 	b, err := newBuilder(ctx, c, opt)
 	if err != nil {
 		return err

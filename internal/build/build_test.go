@@ -327,7 +327,7 @@ func TestANeedThatIsNoLesson(t *testing.T) {
 
 func TestANotebookFromElsewhere(t *testing.T) {
 	c := classroom(t, nil)
-	in, out := filepath.Join(t.TempDir(), "in.ipynb"), filepath.Join(t.TempDir(), "out.ipynb")
+	in, out := filepath.Join(t.TempDir(), "in.ipynb"), filepath.Join(t.TempDir(), "new folder", "out.ipynb")
 	foreign := `{"cells":[{"cell_type":"code","execution_count":null,"metadata":{"theirs":1},"outputs":[],
 		"source":["%%\n","fmt.Println(6*7)"]}],
 		"metadata":{"kernelspec":{"display_name":"Go","language":"go","name":"gonb"},"theirs":{"deep":[1,2]}},

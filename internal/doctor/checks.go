@@ -158,7 +158,7 @@ func checkEnvironment(ctx context.Context, c *course.Course) Finding {
 		return f
 	}
 	// A package's metadata folder is named after its version.
-	found, _ := filepath.Glob(filepath.Join(pyenv.Of(c).Dir, "lib", "python3*", "site-packages", "jupyterlab-*.dist-info"))
+	found, _ := fs.Glob(os.DirFS(pyenv.Of(c).Dir), "lib/python3*/site-packages/jupyterlab-*.dist-info")
 	if len(found) == 0 {
 		f.State, f.Detail, f.Get = Missing, "it is gone from .venv", "rm -r .venv && go run ."
 		return f

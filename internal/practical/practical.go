@@ -13,6 +13,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -104,7 +106,8 @@ func Read(path string) (*Practical, error) {
 
 // All reads the course's practicals, in the order of their names.
 func All(c *course.Course) ([]*Practical, error) {
-	paths, err := filepath.Glob(c.Path("lessons", "practicals", "*.md"))
+	folder := c.Path("lessons", "practicals")
+	names, err := fs.Glob(os.DirFS(folder), "*.md") // not filepath.Glob: the course's own path may have a * or a [
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +117,9 @@ func All(c *course.Course) ([]*Practical, error) {
 	}
 	var all []*Practical
 	var errs []error
-	for _, path := range paths {
-		switch name := filepath.Base(path); {
+	for _, name := range names {
+		path := filepath.Join(folder, name)
+		switch {
 		case name == "README.md":
 			continue
 		case name[0] < '0' || name[0] > '9':

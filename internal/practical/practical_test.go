@@ -154,7 +154,7 @@ func TestEveryQuestionIsProven(t *testing.T) {
 
 // TestNeeds has a practical that builds on a lesson which is not there.
 func TestNeeds(t *testing.T) {
-	c := &course.Course{Root: t.TempDir()}
+	c := &course.Course{Root: filepath.Join(t.TempDir(), "[class] room")}
 	dir := c.Path("lessons", "practicals")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestNeeds(t *testing.T) {
 
 // TestNames has a practical whose file has no number, which must not be passed over.
 func TestNames(t *testing.T) {
-	c := &course.Course{Root: t.TempDir()}
+	c := &course.Course{Root: filepath.Join(t.TempDir(), "[class] room")}
 	dir := c.Path("lessons", "practicals")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
