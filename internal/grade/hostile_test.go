@@ -15,11 +15,17 @@ import (
 // first returns a grader of practical 1, quick to lose patience.
 func first(t testing.TB, opt grade.Options) *grade.Grader {
 	t.Helper()
+	return grader(t, "1-threads-and-pools", opt)
+}
+
+// grader returns a grader of a practical.
+func grader(t testing.TB, name string, opt grade.Options) *grade.Grader {
+	t.Helper()
 	c, err := course.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
+	p, err := practical.Read(c.Path("lessons", "practicals", name+".md"))
 	if err != nil {
 		t.Fatal(err)
 	}
