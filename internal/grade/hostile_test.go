@@ -90,6 +90,7 @@ func TestRefused(t *testing.T) {
 		"dot import":           {"import . \"runtime\"\n" + right, `import "runtime" under its own name`},
 		"work before checks":   {"var x = f()\nfunc f() int { for {} }\n" + right, "initialised by a call of f"},
 		"a wait before checks": {"var x = <-make(chan int)\n" + right, "received from a channel"},
+		"one core":             {right + "func f() { runtime.GOMAXPROCS(1) }\n", "runtime.GOMAXPROCS has no place in an answer, but for GOMAXPROCS(0)"},
 		"a literal called":     {"var x = func() int { for {} }()\n" + right, "a variable outside of functions is initialised by a call"},
 		"the weaver's name":    {right + "func f() { manyhandsPerturb.Seed(0) }\n", "the name manyhandsPerturb is the grader's"},
 		"an endless cell":      {right + strings.Repeat("// more\n", 20_000), "no answer needs"},
