@@ -203,6 +203,8 @@ func (v *vetted) declarations(reserved map[string]bool) error {
 			v.notes = append(v.notes, fmt.Sprintf("line %d: %s %s", v.line(node), name, why))
 			v.drop = append(v.drop, v.blank(node))
 		}
+	}
+	for _, decl := range v.file.Decls { // with all names known
 		if d, ok := decl.(*ast.GenDecl); ok && d.Tok == token.VAR {
 			if err := v.initialisers(d); err != nil {
 				return err
@@ -234,9 +236,11 @@ func (v *vetted) initialisers(d *ast.GenDecl) error {
 		case *ast.FuncLit: // runs only when called
 			return false
 		case *ast.CallExpr:
-			if !harmless[types.ExprString(n.Fun)] && err == nil {
+			called := types.ExprString(n.Fun)
+			first, _, _ := strings.Cut(called, ".") // such as errors, if that is the package
+			if (!harmless[called] || v.names[first]) && err == nil {
 				err = refuse("line %d: a variable outside of functions is initialised by a call of %s; do that in the function",
-					v.line(n), types.ExprString(n.Fun))
+					v.line(n), called)
 			}
 		case *ast.UnaryExpr:
 			if n.Op == token.ARROW && err == nil {
