@@ -377,6 +377,23 @@ func TestNoSubmissions(t *testing.T) {
 	}
 }
 
+// TestTwoOfOneName has a folder and a notebook of one name, and another name that is
+// sorted between them.
+func TestTwoOfOneName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"anna", "anna-maria"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "anna.ipynb"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := grade.Submissions(dir); err == nil || !strings.Contains(err.Error(), "both a folder and a notebook called anna;") {
+		t.Errorf("found %v with error %v, want one that names anna", s, err)
+	}
+}
+
 // TestEscaped shows a student's words on their page, and no more than words.
 func TestEscaped(t *testing.T) {
 	t.Parallel()
