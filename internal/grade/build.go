@@ -191,6 +191,8 @@ type answer struct {
 // their question. All questions of a submission share a program, as linking is
 // most of the work.
 func build(ctx context.Context, c *course.Course, dir string, answers []answer) (program string, broken map[string]string, err error) {
+	machine.RLock()
+	defer machine.RUnlock()
 	broken = map[string]string{}
 	for len(answers) > 0 {
 		program, output, err := compile(ctx, c, dir, answers)
@@ -309,25 +311,16 @@ func mainTest(answers []answer) string {
 		")\n\nfunc TestMain(m *testing.M) { judge.Main(m) }\n\nfunc TestAnswers(t *testing.T) {\n" + runs.String() + "}\n"
 }
 
-var (
-	packageLine = regexp.MustCompile(`^# \S*/submission/(\S+)`)
-	errorLine   = regexp.MustCompile(`([^/\s]+)/(\w+\.go):(\d+):(?:\d+:)? (.*)`)
-)
+var errorLine = regexp.MustCompile(`([^/\s]+)/(\w+\.go):(\d+):(?:\d+:)? (.*)`)
 
 // compileErrors finds, for each question that does not compile, the first thing
-// that the compiler says about it.
+// that the compiler says about it. What it says of no line, as when it is killed or
+// the disk is full, is nobody's mistake.
 func compileErrors(output string) map[string]string {
 	said := map[string]string{}
-	var current string
 	for line := range strings.Lines(output) {
-		if m := packageLine.FindStringSubmatch(line); m != nil {
-			current = m[1]
-			continue
-		}
 		m := errorLine.FindStringSubmatch(line)
 		switch {
-		case m == nil && current != "" && said[current] == "":
-			said[current] = "it does not compile: " + strings.TrimSpace(line)
 		case m == nil || said[m[1]] != "" && strings.HasPrefix(said[m[1]], "line"):
 		case m[2] == answerFile:
 			said[m[1]] = fmt.Sprintf("line %s: it does not compile: %s", m[3], m[4])

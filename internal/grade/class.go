@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,7 +24,7 @@ import (
 
 // edition is part of what a grade depends on: raise it when grading changes, so
 // that what was graded before is graded again.
-const edition = 1
+const edition = 2
 
 // A Result is the grade of one student.
 type Result struct {
@@ -88,7 +89,10 @@ func (g *Grader) Class(ctx context.Context, submissions []Submission, out string
 	if n := known.Load(); n > 0 {
 		bars.Printf("%d of %d were graded before and have not changed", n, len(submissions))
 	}
-	return g.write(out, func(yield func(*Result, error) bool) {
+	if marked, err = readMarks(filepath.Join(out, writtenFile)); err != nil { // who marks on meanwhile loses nothing
+		return err
+	}
+	err = g.write(out, marked, func(yield func(*Result, error) bool) {
 		for _, s := range submissions {
 			r, err := readResult(out, s.Student)
 			if err == nil {
@@ -99,6 +103,10 @@ func (g *Grader) Class(ctx context.Context, submissions []Submission, out string
 			}
 		}
 	})
+	if err == nil && len(marked) > 0 {
+		bars.Printf("%s keeps the rows of %d who are not in this run, such as %s", writtenFile, len(marked), slices.Sorted(maps.Keys(marked))[0])
+	}
+	return err
 }
 
 // atOnce is how many submissions are graded at once here: three times as many as
@@ -163,17 +171,35 @@ func (g *Grader) key(in *handedIn) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// mark gives the points of people to written answers.
-func (r *Result) mark(points map[string]int) {
+// mark gives the points of people to the written answers that they gave them to. One
+// that has other words by now waits again, with a note.
+func (r *Result) mark(rows []mark) {
 	r.Points = 0
 	for i, q := range r.Questions {
-		if n, ok := points[q.ID]; ok && q.Written {
-			q := *q // another student's may be the same
-			q.Points, q.Marked = min(n, q.Worth), true
-			r.Questions[i] = &q
+		q := *q // another student's may be the same
+		before := -1
+		for _, m := range rows {
+			switch {
+			case m.points < 0 || m.row[1] != q.ID:
+			case m.of(&q):
+				q.Points, q.Marked = min(m.points, q.Worth), true
+			case q.Written:
+				before = m.points
+			}
 		}
-		r.Points += r.Questions[i].Points
+		if before >= 0 && !q.Marked {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: the answer has changed; its points were %d before", q.Title, before))
+		}
+		r.Questions[i] = &q
+		r.Points += q.Points
 	}
+}
+
+// others returns the marks among a student's rows that are of no answer here.
+func (r *Result) others(rows []mark) []mark {
+	return slices.DeleteFunc(slices.Clone(rows), func(m mark) bool {
+		return m.points < 0 || slices.ContainsFunc(r.Questions, m.of)
+	})
 }
 
 // waiting tells whether people still have written answers to mark.

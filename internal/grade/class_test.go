@@ -6,9 +6,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,6 +205,150 @@ func TestClass(t *testing.T) {
 	}
 }
 
+// TestMarksAreKept grades into one folder one student of the class, who then changes
+// her answer, and another practical: whatever was typed stays in the table, and counts
+// for its own answer only.
+func TestMarksAreKept(t *testing.T) {
+	t.Parallel()
+	g := first(t, grade.Options{})
+	dir, out := t.TempDir(), t.TempDir()
+	written := filepath.Join(out, "written.csv")
+	handIn := func(student, answer string) string {
+		nb := g.Practical.Release()
+		cell(nb, "explain-threads").Source = answer
+		path := filepath.Join(dir, student+".ipynb")
+		if err := nb.Write(path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	run := func(g *grade.Grader, path string) (said string, grades map[string]map[string]string) {
+		t.Helper()
+		submissions, err := grade.Submissions(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		if err := g.Class(t.Context(), submissions, out, &log); err != nil {
+			t.Fatal(err)
+		}
+		return log.String(), rows(t, filepath.Join(out, "grades.csv"))
+	}
+	edit := func(old, text string) {
+		t.Helper()
+		table, err := os.ReadFile(written)
+		if err != nil || !bytes.Contains(table, []byte(old)) {
+			t.Fatalf("%q is not in the table: %v\n%s", old, err, table)
+		}
+		if err := os.WriteFile(written, bytes.Replace(table, []byte(old), []byte(text), 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holds := func(when string, want ...string) {
+		t.Helper()
+		table, err := os.ReadFile(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := strings.Split(strings.TrimSpace(string(table)), "\n")[1:]; !slices.Equal(have, want) {
+			t.Errorf("%s the table holds\n%s\nwant\n%s", when, strings.Join(have, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	anna := handIn("anna", "They share memory.")
+	handIn("0012345", "I do not know.")
+	handIn("carl", "Ask me later.")
+	run(g, dir)
+	edit("anna,explain-threads,,", "anna,explain-threads,2,")
+	edit("0012345,explain-threads,,", "12345,explain-threads,1,") // as a spreadsheet takes it for a number
+	const lost, carl = "12345,explain-threads,1,3,I do not know.", "carl,explain-threads,,3,Ask me later."
+
+	said, grades := run(g, anna)
+	if grades["anna"]["explain-threads"] != "2" {
+		t.Errorf("anna has %v, want her 2 points", grades["anna"])
+	}
+	if want := "keeps the rows of 2 who are not in this run, such as 12345"; !strings.Contains(said, want) {
+		t.Errorf("it said\n%s\nand not %q", said, want)
+	}
+	holds("with anna alone", "anna,explain-threads,2,3,They share memory.", lost, carl)
+
+	handIn("anna", "They share  memory,\nand nothing orders them.")
+	_, grades = run(g, dir)
+	if have := grades["anna"]; have["explain-threads"] != "" || !strings.Contains(have["remarks"], "has changed; its points were 2 before") {
+		t.Errorf("with another answer anna has %v, want that it waits", have)
+	}
+	const former = "anna,explain-threads,2,3,They share memory."
+	holds("with another answer", "0012345,explain-threads,,3,I do not know.", "anna,explain-threads,,3,\"They share  memory,", "and nothing orders them.\"",
+		former, carl, lost)
+	edit("anna,explain-threads,,", "anna,explain-threads,3,")
+	_, grades = run(g, dir)
+	if have := grades["anna"]; have["explain-threads"] != "3" || strings.Contains(have["remarks"], "before") {
+		t.Errorf("marked anew, anna has %v, want 3 points", have)
+	}
+
+	handIn("anna", "They share\nmemory.")
+	_, grades = run(g, dir)
+	if grades["anna"]["explain-threads"] != "2" {
+		t.Errorf("with her former answer anna has %v, want the 2 points that it had", grades["anna"])
+	}
+
+	second := grader(t, "2-races-and-locks", grade.Options{})
+	nb := second.Practical.Release()
+	if err := nb.Write(anna); err != nil {
+		t.Fatal(err)
+	}
+	run(second, anna)
+	holds("with another practical", "anna,explain-threads,2,3,\"They share", "memory.\"", "anna,explain-threads,3,3,\"They share  memory,", "and nothing orders them.\"",
+		"0012345,explain-threads,,3,I do not know.", lost, carl)
+
+	dora := handIn("dora", "") // on paper
+	edit(lost, lost+"\ndora,explain-threads,1,3,")
+	run(g, dora)
+	if _, grades = run(g, dora); grades["dora"]["explain-threads"] != "1" {
+		t.Errorf("with no answer but a mark dora has %v, want 1 point for good", grades["dora"])
+	}
+}
+
+// TestMarksMeanwhile marks while the class is being graded.
+func TestMarksMeanwhile(t *testing.T) {
+	t.Parallel()
+	g := first(t, grade.Options{})
+	path, out := filepath.Join(t.TempDir(), "anna.ipynb"), t.TempDir()
+	nb := g.Practical.Release()
+	cell(nb, "explain-threads").Source = "They share memory."
+	if err := nb.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	submissions := []grade.Submission{{Student: "anna", Files: []string{path}}}
+	if err := g.Class(t.Context(), submissions, out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	marking := writing(func(line []byte) {
+		if bytes.Contains(line, []byte("✓ grading")) {
+			table := []byte("student,question,points,of,answer\nanna,explain-threads,2,3,They share memory.\n")
+			if err := os.WriteFile(filepath.Join(out, "written.csv"), table, 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err := g.Class(t.Context(), submissions, out, marking); err != nil {
+		t.Fatal(err)
+	}
+	if grades := rows(t, filepath.Join(out, "grades.csv")); grades["anna"]["explain-threads"] != "2" {
+		t.Errorf("anna has %v, want the 2 points", grades["anna"])
+	}
+	if written := rows(t, filepath.Join(out, "written.csv")); written["anna"]["points"] != "2" {
+		t.Errorf("the table holds %v, want the 2 points", written["anna"])
+	}
+}
+
+// writing is a writer that is told of each line.
+type writing func(line []byte)
+
+func (w writing) Write(line []byte) (int, error) {
+	w(line)
+	return len(line), nil
+}
+
 func TestStoppedClass(t *testing.T) {
 	t.Parallel()
 	g := first(t, grade.Options{Seeds: []uint64{1}})
@@ -228,6 +374,23 @@ func TestNoSubmissions(t *testing.T) {
 	}
 	if _, err := grade.Submissions(filepath.Join(t.TempDir(), "missing")); err == nil {
 		t.Error("no error for a folder that is not there")
+	}
+}
+
+// TestTwoOfOneName has a folder and a notebook of one name, and another name that is
+// sorted between them.
+func TestTwoOfOneName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"anna", "anna-maria"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "anna.ipynb"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := grade.Submissions(dir); err == nil || !strings.Contains(err.Error(), "both a folder and a notebook called anna;") {
+		t.Errorf("found %v with error %v, want one that names anna", s, err)
 	}
 }
 

@@ -271,14 +271,19 @@ func (g *Grader) gradeAnew(ctx context.Context, cells map[string]string) (map[st
 		return nil, err
 	}
 	defer dir.Remove()
-	machine.RLock()
 	program, broken, err := build(ctx, g.course, dir.Path, answers)
-	machine.RUnlock()
-	if failed := (*buildError)(nil); errors.As(err, &failed) {
+	failed := (*buildError)(nil)
+	if errors.As(err, &failed) {
 		if len(answers) > 1 {
 			return g.apart(ctx, cells)
 		}
-		broken, err = map[string]string{answers[0].question.ID: "it cannot be built: " + failed.why}, g.control(ctx, answers[0].question)
+		if err := g.control(ctx, answers[0].question); err != nil {
+			return nil, err
+		}
+		program, broken, err = build(ctx, g.course, dir.Path, answers) // what lacked then may be there again
+	}
+	if errors.As(err, &failed) {
+		broken, err = map[string]string{answers[0].question.ID: "it cannot be built: " + failed.why}, nil
 	}
 	if err != nil {
 		return nil, err

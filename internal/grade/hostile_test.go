@@ -15,11 +15,17 @@ import (
 // first returns a grader of practical 1, quick to lose patience.
 func first(t testing.TB, opt grade.Options) *grade.Grader {
 	t.Helper()
+	return grader(t, "1-threads-and-pools", opt)
+}
+
+// grader returns a grader of a practical.
+func grader(t testing.TB, name string, opt grade.Options) *grade.Grader {
+	t.Helper()
 	c, err := course.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
+	p, err := practical.Read(c.Path("lessons", "practicals", name+".md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +90,8 @@ func TestRefused(t *testing.T) {
 		"dot import":           {"import . \"runtime\"\n" + right, `import "runtime" under its own name`},
 		"work before checks":   {"var x = f()\nfunc f() int { for {} }\n" + right, "initialised by a call of f"},
 		"a wait before checks": {"var x = <-make(chan int)\n" + right, "received from a channel"},
+		"a New of its own":     {"var x = errors.New(\"\")\ntype mine struct{}\nfunc (mine) New(string) error { for {} }\nvar errors mine\n" + right, "initialised by a call of errors.New"},
+		"one core":             {right + "func f() { runtime.GOMAXPROCS(1) }\n", "runtime.GOMAXPROCS has no place in an answer, but for GOMAXPROCS(0)"},
 		"a literal called":     {"var x = func() int { for {} }()\n" + right, "a variable outside of functions is initialised by a call"},
 		"the weaver's name":    {right + "func f() { manyhandsPerturb.Seed(0) }\n", "the name manyhandsPerturb is the grader's"},
 		"an endless cell":      {right + strings.Repeat("// more\n", 20_000), "no answer needs"},
@@ -147,6 +155,7 @@ func TestOnlyItsOwnPoints(t *testing.T) {
 		"an array for the linker":  {"var all [1 << 40]byte" + pool, "symbol too large"},
 		"an array in the program":  {"var all = [1 << 31]byte{1<<31 - 1: 1}" + pool, "it cannot be built: it takes more than 1024 MB"},
 		"memory before the checks": {"var all = make([]byte, 1<<50)" + pool, "panic: runtime error: makeslice"},
+		"the sandbox's name":       {"var e any = struct{ A int \"bwrap: \" }{}\nvar n = e.(int)" + pool, "panic: interface conversion"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graded, err := g.Grade(t.Context(), map[string]string{"at-once": right + "// " + name, "pool": test.cell})

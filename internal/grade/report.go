@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,10 +30,18 @@ var writtenHead = []string{"student", "question", "points", "of", "answer"}
 //	grades.csv   a row a student, a column a question, and the sum
 //	grades.json  all that is known
 //	written.csv  a row for each written answer, with a column to mark it in; the
-//	             next run reads it
+//	             next run reads it, and keeps the rows of students whom it does not
+//	             grade, and the marks of answers that are not there any more
 //	moodle.csv   for Moodle's import of grades, students known by their username
 //	canvas.csv   for Canvas's import of a gradebook, by their login
-func (g *Grader) write(out string, results iter.Seq2[*Result, error]) error {
+//
+// It takes the rows of its students out of marked.
+func (g *Grader) write(out string, marked map[string][]mark, results iter.Seq2[*Result, error]) error {
+	written := func(r *Result) [][]string {
+		rows := append(writtenRows(r), asRows(r.others(marked[r.Student]))...)
+		delete(marked, r.Student)
+		return rows
+	}
 	list := []struct {
 		name string
 		head [][]string
@@ -40,7 +49,7 @@ func (g *Grader) write(out string, results iter.Seq2[*Result, error]) error {
 		file *renameio.PendingFile
 	}{
 		{name: "grades.csv", head: g.gradesHead(), rows: gradesRows},
-		{name: writtenFile, head: [][]string{writtenHead}, rows: writtenRows},
+		{name: writtenFile, head: [][]string{writtenHead}, rows: written},
 		{name: "moodle.csv", head: g.moodleHead(), rows: moodleRows},
 		{name: "canvas.csv", head: g.canvasHead(), rows: canvasRows},
 		{name: "grades.json"},
@@ -73,8 +82,17 @@ func (g *Grader) write(out string, results iter.Seq2[*Result, error]) error {
 		between = ","
 	}
 	for _, t := range list {
-		if t.rows == nil {
-			t.file.WriteString("\n]\n")
+		var end []byte
+		switch t.name {
+		case writtenFile:
+			for _, student := range slices.Sorted(maps.Keys(marked)) {
+				end = append(end, table(asRows(marked[student]))...)
+			}
+		case "grades.json":
+			end = []byte("\n]\n")
+		}
+		if _, err := t.file.Write(end); err != nil {
+			return fmt.Errorf("write the grades: %w", err)
 		}
 		if err := t.file.CloseAtomicallyReplace(); err != nil {
 			return fmt.Errorf("write the grades: %w", err)
@@ -127,7 +145,7 @@ func gradesRows(r *Result) [][]string {
 func writtenRows(r *Result) [][]string {
 	var rows [][]string
 	for _, q := range r.Questions {
-		if !q.Written || q.Answer == "" {
+		if !q.Written || q.Answer == "" && !q.Marked {
 			continue
 		}
 		points := ""
@@ -168,8 +186,30 @@ func canvasRows(r *Result) [][]string {
 	return [][]string{{r.Student, "", "", r.Student, "", strconv.Itoa(r.Points)}}
 }
 
-// readMarks reads the points that people have given: student, then question.
-func readMarks(path string) (map[string]map[string]int, error) {
+// A mark is a row of written.csv: what people give to one answer of a student.
+type mark struct {
+	row    []string
+	points int // -1 as long as it waits
+}
+
+// of tells whether it is a mark of the answer to q: of these words, however a
+// spreadsheet has saved them.
+func (m mark) of(q *Graded) bool {
+	words := func(answer string) []string { return strings.Fields(strings.TrimLeft(answer, "'")) } // see table
+	return q.Written && m.row[1] == q.ID && slices.Equal(words(m.row[4]), words(q.Answer))
+}
+
+// asRows returns the rows as they were read.
+func asRows(marks []mark) [][]string {
+	var rows [][]string
+	for _, m := range marks {
+		rows = append(rows, m.row)
+	}
+	return rows
+}
+
+// readMarks reads what people have marked, and have yet to, by student.
+func readMarks(path string) (map[string][]mark, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -189,20 +229,17 @@ func readMarks(path string) (map[string]map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s must have the columns %s (%w); save it as CSV with commas", path, strings.Join(writtenHead, ", "), err)
 	}
-	marks := map[string]map[string]int{}
-	for i, row := range rows {
-		if i == 0 || row[2] == "" {
-			continue
-		}
-		points, err := strconv.Atoi(row[2])
-		if err != nil || points < 0 {
-			return nil, fmt.Errorf("%s, row %d: %q is no number of points; give a whole number, or leave it empty", path, i+1, row[2])
+	marks := map[string][]mark{}
+	for i, row := range rows[1:] {
+		m := mark{row, -1}
+		if row[2] != "" {
+			m.points, err = strconv.Atoi(row[2])
+			if err != nil || m.points < 0 {
+				return nil, fmt.Errorf("%s, row %d: %q is no number of points; give a whole number, or leave it empty", path, i+2, row[2])
+			}
 		}
 		student := strings.TrimPrefix(row[0], "'")
-		if marks[student] == nil {
-			marks[student] = map[string]int{}
-		}
-		marks[student][row[1]] = points
+		marks[student] = append(marks[student], m)
 	}
 	return marks, nil
 }

@@ -7,6 +7,22 @@ import (
 	"testing"
 )
 
+// TestMarkOf has answers as spreadsheets give them back.
+func TestMarkOf(t *testing.T) {
+	q := &Graded{ID: "why", Written: true, Answer: "=a lock;\n\nthen, 'a wait'"}
+	of := func(question, answer string) bool {
+		return mark{row: []string{"anna", question, "2", "3", answer}}.of(q)
+	}
+	for _, answer := range []string{q.Answer, "'" + q.Answer, "=a lock;\r\n\r\nthen, 'a wait' "} {
+		if !of("why", answer) {
+			t.Errorf("%q is taken for another answer", answer)
+		}
+	}
+	if of("how", q.Answer) || of("why", "a lock") || of("why", "") {
+		t.Error("a mark of another question or answer is taken for this one's")
+	}
+}
+
 // TestMarks reads the table of written answers as spreadsheets save it.
 func TestMarks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), writtenFile)
@@ -25,8 +41,8 @@ func TestMarks(t *testing.T) {
 	} {
 		save(text)
 		marks, err := readMarks(path)
-		if err != nil || marks["anna"]["why"] != 2 || len(marks) != 1 {
-			t.Errorf("%s: %v, %v; want 2 points for anna and nothing for ben", name, marks, err)
+		if err != nil || len(marks["anna"]) != 1 || marks["anna"][0].points != 2 || len(marks["ben"]) != 1 || marks["ben"][0].points != -1 {
+			t.Errorf("%s: %v, %v; want 2 points for anna, and that ben waits", name, marks, err)
 		}
 	}
 	for name, text := range map[string]string{

@@ -87,7 +87,8 @@ func (s *sandbox) run(ctx context.Context, program string, criteria []string, li
 	}
 	if !o.done {
 		o.why = explain(context.Cause(running), err, o.output)
-		if len(o.ended) == 0 && o.pending == "" && strings.Contains(o.output, "bwrap: ") {
+		// So fails bubblewrap. A panic, whatever its text, begins otherwise and exits with 2.
+		if len(o.ended) == 0 && o.pending == "" && cmd.ProcessState.ExitCode() == 1 && strings.HasPrefix(o.output, "bwrap: ") {
 			return nil, fmt.Errorf("the sandbox failed: %s", strings.TrimSpace(o.output))
 		}
 	}

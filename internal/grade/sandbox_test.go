@@ -95,6 +95,22 @@ func TestWalls(t *testing.T) {
 	checkGone(t)
 }
 
+// TestSandboxFails has bubblewrap begin what is no program: that is not the student's.
+func TestSandboxFails(t *testing.T) {
+	s, err := newSandbox(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "check")
+	if err := os.WriteFile(program, []byte("\x7fELF, but no more"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.run(t.Context(), program, nil, time.Second, schedule{})
+	if err == nil || !strings.Contains(err.Error(), "the sandbox failed: bwrap: ") {
+		t.Errorf("got %+v, %v; want that the sandbox failed", o, err)
+	}
+}
+
 // trying builds our solution, which first tries what is evil, as a program to run.
 func trying(t *testing.T, g *Grader, q *practical.Question, what string) (*runs, *Graded) {
 	t.Helper()

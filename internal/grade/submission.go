@@ -55,10 +55,12 @@ func Submissions(path string) ([]Submission, error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no submissions in %s: there should be a folder or an .ipynb file for each student", path)
 	}
-	for i := 1; i < len(all); i++ {
-		if all[i].Student == all[i-1].Student {
-			return nil, fmt.Errorf("%s has both a folder and a notebook called %s; take one away", path, all[i].Student)
+	seen := map[string]bool{}
+	for _, s := range all {
+		if seen[s.Student] {
+			return nil, fmt.Errorf("%s has both a folder and a notebook called %s; take one away", path, s.Student)
 		}
+		seen[s.Student] = true
 	}
 	return all, nil
 }
