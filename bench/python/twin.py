@@ -5,7 +5,7 @@ import sys
 
 __all__ = ["CORES", "serve"]
 
-CORES = int(os.environ.get("GOMAXPROCS") or os.cpu_count())  # as many as Go uses
+CORES = int(os.environ["GOMAXPROCS"])  # as many as Go uses
 
 
 def serve(functions):

@@ -8,13 +8,33 @@ after a round that does not count. The times go into the notebook's ledger, in
 seconds, where Go cells find them beside their own. Python 3.8 or later.
 """
 
+import math
+import os
 import random
 import statistics
 import time
 
 import ledger
 
-__all__ = ["compare"]
+__all__ = ["compare", "cores"]
+
+
+def cores():
+    """Return how many cores Go uses here by itself.
+
+    That is GOMAXPROCS, if it is set, or else what this process may run on, or on Linux a container's quota, rounded up to
+    two at least, if that is less (https://go.dev/blog/container-aware-gomaxprocs). os.cpu_count() knows of none of them.
+    """
+    chosen = os.environ.get("GOMAXPROCS", "")
+    if chosen.isdigit() and int(chosen) > 0:
+        return int(chosen)
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as limit:
+            quota, period = map(int, limit.read().split())
+        return min(n, max(2, math.ceil(quota / period)))
+    except (OSError, ValueError):  # no container, or one without a quota: "max"
+        return n
 
 
 def compare(cases, repeats=6):

@@ -7,7 +7,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -97,6 +99,7 @@ func Twin(b testing.TB, program string) func(want any, function string, argument
 		b.Fatal(err)
 	}
 	cmd := exec.Command(testparts.Python(b), c.Path("bench", "python", program))
+	cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", runtime.GOMAXPROCS(0))) // twin.py uses as many
 	cmd.Stderr = b.Output()
 	in, err := cmd.StdinPipe()
 	if err != nil {
