@@ -192,7 +192,7 @@
 
   const here = document.currentScript.src;
   const live = new Map(); // figure -> its drawing and what fits that into the page; only figures that are on the page now
-  const started = new WeakSet();
+  const started = new WeakSet(), opened = new WeakSet();
   const darkMedia = matchMedia("(prefers-color-scheme: dark)");
   let loading; // the promise of ECharts, loaded once a page
   let wasDark;
@@ -264,8 +264,11 @@
     };
     fill();
     plot.classList.add("mh-drawn");
-    const table = figure.querySelector("details[open]");
-    if (table) table.open = false; // it stood in for the picture
+    if (!plot.querySelector(".mh-static") && !opened.has(figure)) {
+      opened.add(figure);
+      const table = figure.querySelector("details[open]");
+      if (table) table.open = false; // it stood in for the picture, and is not the reader's choice
+    }
     live.set(figure, { drawing, fill });
   }
 

@@ -56,11 +56,17 @@ func TestScriptsInABrowser(t *testing.T) {
 		tab.Wait(20*time.Second, fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d].querySelector(".mh-drawn .mh-live") !== null`, i))
 	}
 
+	// What a reader has unfolded stays so when the charts are drawn anew, in other colours.
+	browsertest.Call[chromedp.Void](tab, `() => { document.querySelector(".mh-chart details").open = true }`)
 	const ground = `() => getComputedStyle(document.documentElement).backgroundColor`
 	light := browsertest.Call[string](tab, ground)
 	tab.Do(chromedp.Click[string]("#theme"), chromedp.Click[string]("#theme")) // light, dark
 	if dark := browsertest.Call[string](tab, ground); dark == light {
 		t.Error("the theme button changes nothing")
+	}
+	tab.Wait(20*time.Second, `document.querySelector(".mh-live").dataset.theme === "dark"`)
+	if !browsertest.Call[bool](tab, `() => document.querySelector(".mh-chart details").open`) {
+		t.Error("the theme has folded the figures of a chart")
 	}
 	open("01-serial.html")
 	if theme := browsertest.Call[string](tab, `() => document.documentElement.dataset.theme`); theme != "dark" {
@@ -75,6 +81,27 @@ func TestScriptsInABrowser(t *testing.T) {
 	}`); folded != 0 {
 		t.Errorf("%d folded parts on paper", folded)
 	}
+	for _, wrong := range tab.Wrong() {
+		t.Error(wrong)
+	}
+}
+
+// Two tabs share what is kept, and a heading may be in any language.
+func TestTabsBesideEachOther(t *testing.T) {
+	dir := render(t, newCourse(t, map[string]*notebook.Notebook{
+		"01-a": notebookOf("# A", "## Größe\n\nText.", "## µs\n\nText."), "02-b": notebookOf("# B", "Text."),
+	}), site.Options{})
+	tab := browsertest.Open(t)
+	tab.Do(chromedp.Navigate(fileURL(dir, "01-a.html")))
+	browsertest.Call[chromedp.Void](tab, `() => { // as another tab does
+		localStorage.setItem("manyhands-read", JSON.stringify(["02-b.html"]));
+		localStorage.setItem("manyhands-theme", "dark");
+		dispatchEvent(new StorageEvent("storage"));
+		document.querySelector(".run").scrollIntoView({ behavior: "instant" });
+	}`)
+	tab.Wait(20*time.Second, `localStorage.getItem("manyhands-read") === '["02-b.html","01-a.html"]'`)
+	tab.Wait(20*time.Second, `document.querySelectorAll("#lessons .tick").length === 2 && document.documentElement.dataset.theme === "dark"`)
+	tab.Wait(20*time.Second, `document.querySelector("#contents [aria-current]").textContent !== ""`)
 	for _, wrong := range tab.Wrong() {
 		t.Error(wrong)
 	}

@@ -145,4 +145,10 @@ func TestSlidesWaitForTheClass(t *testing.T) {
 	tab.Do(chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
 	seen(true)
 	tab.Wait(10*time.Second, `document.getElementById("place").textContent === "2 of 2"`)
+	// Without a keyboard.
+	tab.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(fileURL(dir, "slides", "01.html")))
+	seen(false)
+	tab.Do(chromedp.Click("#next"), chromedp.Click("#next"))
+	seen(true)
+	tab.Wait(10*time.Second, `document.getElementById("place").textContent === "2 of 2"`)
 }

@@ -110,7 +110,7 @@
     }
     try {
       const { search } = await start();
-      if (query === input.value.trim()) show(search(query));
+      if (query === input.value.trim() && box.contains(document.activeElement)) show(search(query));
     } catch (error) {
       engine = undefined; // the next try loads again
       status.textContent = `The search could not be loaded: ${error.message}`;

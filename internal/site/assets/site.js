@@ -94,7 +94,7 @@
   // ---- A table of contents that follows the reader ----
   const links = new Map();
   for (const link of document.querySelectorAll("#contents a")) {
-    links.set(document.getElementById(link.hash.slice(1)), link);
+    links.set(document.getElementById(decodeURIComponent(link.hash.slice(1))), link);
     link.addEventListener("click", () => document.getElementById("contents").hidePopover?.());
   }
   let current;
@@ -129,10 +129,12 @@
   // ---- The lessons read to their end, kept in this browser only ----
   const kept = "manyhands-read";
   let read = [];
-  try {
-    read = JSON.parse(localStorage.getItem(kept) ?? "[]");
-    if (!Array.isArray(read)) read = [];
-  } catch {} // refused, or not ours
+  const recall = () => {
+    try {
+      const list = JSON.parse(localStorage.getItem(kept));
+      if (Array.isArray(list)) read = list;
+    } catch {} // refused, or not ours
+  };
   const tick = () => {
     for (const name of document.querySelectorAll("#lessons a .name, .lessons a .name")) {
       if (!read.includes(name.closest("a").getAttribute("href")) || name.querySelector(".tick")) continue;
@@ -144,6 +146,7 @@
       name.append(" ", mark);
     }
   };
+  recall();
   tick();
   const lesson = document.querySelector("#lessons [aria-current]")?.getAttribute("href");
   const end = document.querySelector(".run");
@@ -151,13 +154,28 @@
     new IntersectionObserver(([entry], observer) => {
       if (!entry.isIntersecting) return;
       observer.disconnect();
-      read.push(lesson);
+      recall(); // what other tabs have added
+      if (!read.includes(lesson)) read.push(lesson);
       try {
         localStorage.setItem(kept, JSON.stringify(read));
       } catch {} // refused: the tick holds for this page
       tick();
     }).observe(end);
   }
+
+  // ---- What another tab has changed, or a page to which one comes back ----
+  const adopt = () => {
+    try {
+      const theme = localStorage.getItem("manyhands-theme");
+      if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+      else if (theme === "auto") delete root.dataset.theme;
+    } catch {} // refused: each page has its own
+    show();
+    recall();
+    tick();
+  };
+  addEventListener("storage", adopt);
+  addEventListener("pageshow", (event) => event.persisted && adopt());
 
   // ---- Only what scrolls is a stop for the keyboard ----
   const stops = new ResizeObserver((boxes) => { // unfolded, too, and put on paper

@@ -1,4 +1,4 @@
-// Slides by keyboard, a clock and the speaker's notes; without this file the
+// Slides by keyboard or by button, a clock and the speaker's notes; without this file the
 // slides are one long page.
 (() => {
   "use strict";
@@ -70,6 +70,8 @@
     event.preventDefault();
     keys[event.key]();
   });
+  const forward = document.getElementById("next");
+  forward.addEventListener("click", next);
   notes.addEventListener("click", toggleNotes);
   notes.title = "N";
   clock.addEventListener("click", toggleClock);
@@ -83,7 +85,7 @@
   }, { rootMargin: "-50% 0px" });
   for (const slide of slides) seen.observe(slide);
 
-  notes.hidden = clock.hidden = false;
+  forward.hidden = notes.hidden = clock.hidden = false;
   showClock();
   go(Math.max(0, slides.findIndex((slide) => "#" + slide.id === location.hash)));
 })();
