@@ -42,7 +42,8 @@ else:
             return json.loads(answer.read() or "null")
 
     def wait(ready):
-        while True:
+        end = time.monotonic() + 400
+        while time.monotonic() < end:
             try:
                 if answer := ready():
                     return answer
@@ -51,6 +52,7 @@ else:
             if hub.poll() is not None:
                 sys.exit("the hub has ended")
             time.sleep(0.2)
+        sys.exit("not ready after 400 s")
 
     hub = subprocess.Popen(["jupyterhub", "-f", __file__], cwd="/tmp")
     try:
