@@ -51,7 +51,7 @@ import (
 )
 
 // What can be wrong with a job, apart from the end of its context. The message
-// has what the function said.
+// has what the function said, 64 KB of it at most.
 var (
 	ErrFailed  = errors.New("the job failed")                        // in every try; it is parked
 	ErrCrashed = errors.New("the job ended its worker each time")    // it is parked

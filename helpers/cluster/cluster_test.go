@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -33,6 +34,8 @@ var (
 		switch order {
 		case "fail":
 			return "", errors.New("it failed")
+		case "fail at length":
+			return "", errors.New("x" + strings.Repeat("é", 1<<20))
 		case "panic":
 			panic("it panicked")
 		case "die":
@@ -187,6 +190,22 @@ func TestFailures(t *testing.T) {
 	slices.Sort(orders)
 	if !slices.Equal(orders, []string{"die", "fail", "panic"}) {
 		t.Errorf("parked are %q", orders)
+	}
+}
+
+// TestLongReason has a function say more than a message may hold, and a header.
+func TestLongReason(t *testing.T) {
+	events := newEvents()
+	pool := open(t, unruly, cluster.Options{Workers: 1, Tries: 1, OnEvent: events.add})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := pool.Call(ctx, "fail at length")
+	if !errors.Is(err, cluster.ErrFailed) || len(err.Error()) < 64<<10 || !utf8.ValidString(err.Error()) {
+		t.Errorf("the error is %.100v", err)
+	}
+	events.wait(t, cluster.Failed, 1)
+	if parked, err := pool.Parked(ctx); err != nil || len(parked) != 1 || !strings.HasSuffix(parked[0].Reason, "éé…") {
+		t.Errorf("parked is %.100v, %v", parked, err)
 	}
 }
 
@@ -385,6 +404,64 @@ func TestBrokerAway(t *testing.T) {
 	}
 	if done != len(ins) {
 		t.Errorf("%d of %d jobs were done", done, len(ins))
+	}
+}
+
+// TestFullBuffer closes a pool that has more on its way to a broker that is away
+// than the client keeps.
+func TestFullBuffer(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	pool := open(t, size, cluster.Options{URL: node.ClientURL(), Workers: 1})
+	if _, err := pool.Put(t.Context(), nil); err != nil { // there is an object store from now on
+		t.Fatal(err)
+	}
+	node.Shutdown()
+	node.WaitForShutdown()
+	full, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := pool.Put(full, make([]byte, 16<<20)); err == nil {
+		t.Fatal("the client keeps 16 MB")
+	}
+	job := pool.Submit(t.Context(), make([]byte, 900<<10))
+	time.Sleep(200 * time.Millisecond) // it is being sent, again and again
+	within(t, "Close", pool.Close)
+	if _, err := job.Wait(); !errors.Is(err, cluster.ErrClosed) {
+		t.Error("the job that was not sent:", err)
+	}
+}
+
+// TestSmallerBroker brings the broker back with a limit that a job on its way
+// exceeds: the client gives up its connection.
+func TestSmallerBroker(t *testing.T) {
+	t.Parallel() // it mostly waits
+	o := &server.Options{JetStream: true, StoreDir: t.TempDir()}
+	node := startNode(t, o)
+	pool := open(t, size, cluster.Options{URL: node.ClientURL(), Name: "smaller", Workers: 1})
+	node.Shutdown()
+	node.WaitForShutdown()
+	job := pool.Submit(t.Context(), make([]byte, 500<<10))
+	o.MaxPayload = 100 << 10
+	startNode(t, o)
+	within(t, "the job", func() {
+		if _, err := job.Wait(); !errors.Is(err, cluster.ErrClosed) {
+			t.Error("a job that the broker does not take:", err)
+		}
+	})
+}
+
+// within fails if something does not end, by far.
+func within(t *testing.T, what string, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal(what, "has not ended")
 	}
 }
 

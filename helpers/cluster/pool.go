@@ -280,6 +280,8 @@ func (p *Pool[In, Out]) confirm() {
 				if dropped {
 					p.remove(j)
 				}
+			case p.ctx.Err() == nil: // the broker will never store it
+				p.abandon(j, err)
 			}
 		case <-p.ctx.Done():
 			return
@@ -467,7 +469,7 @@ func (p *Pool[In, Out]) Completed(ctx context.Context, ins []In) iter.Seq2[int, 
 // Parked is a job that was given up.
 type Parked[In any] struct {
 	Argument In
-	Reason   string
+	Reason   string // 2 KB of it at most
 }
 
 // Parked returns the jobs of the queue that were given up, of all its programs.

@@ -261,13 +261,16 @@ func (q *queue) send(ctx context.Context, msg *nats.Msg, ack jetstream.PubAckFut
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
 			}
-			if pause(ctx); ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
+		}
+		if pause(ctx); ctx.Err() != nil { // without an ack as well: the client's buffer may be full
+			return nil, context.Cause(ctx)
 		}
 		var err error
-		if ack, err = q.js.PublishMsgAsync(copied(msg)); errors.Is(err, nats.ErrConnectionClosed) {
+		switch ack, err = q.js.PublishMsgAsync(copied(msg)); {
+		case errors.Is(err, nats.ErrConnectionClosed):
 			return nil, ErrClosed
+		case errors.Is(err, nats.ErrMaxPayload): // it will never do
+			return nil, err
 		}
 	}
 }

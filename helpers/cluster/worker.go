@@ -59,6 +59,13 @@ var errCancelled = errors.New("the job was cancelled")
 // most is how many results of a worker may be on their way.
 const most = 8 * manyReceipts
 
+// A reason is cut off after so many bytes, and in the header of a parked job after
+// so few: what is too large for a message, or for its header, no broker ever takes.
+const (
+	longReason  = 64 << 10
+	shortReason = 2 << 10
+)
+
 // serve does jobs until the context ends.
 func serve[In, Out any](ctx context.Context, s settings, f func(context.Context, In) (Out, error)) error {
 	q, err := connect(ctx, s)
@@ -174,12 +181,13 @@ func (w *worker[In, Out]) do(ctx context.Context, msg *nats.Msg) {
 		msg.Nak() // the worker ends, another may do it
 		return
 	}
-	w.tell(msg, client, Event{Try: try, What: Failed, Reason: err.Error()}, number)
+	reason := cut(err.Error(), longReason)
+	w.tell(msg, client, Event{Try: try, What: Failed, Reason: reason}, number)
 	switch {
 	case errors.Is(err, ErrCodec):
-		w.park(ctx, msg, client, job, codec, err.Error())
+		w.park(ctx, msg, client, job, codec, reason)
 	case try >= w.Tries:
-		w.park(ctx, msg, client, job, failed, fmt.Sprintf("%d times: %v", try, err))
+		w.park(ctx, msg, client, job, failed, fmt.Sprintf("%d times: %s", try, reason))
 	default:
 		msg.NakWithDelay(w.Pause << (try - 1))
 	}
@@ -223,7 +231,7 @@ func (w *worker[In, Out]) park(ctx context.Context, msg *nats.Msg, client, job, 
 	aside := nats.NewMsg(w.subject("parked"))
 	aside.Data = msg.Data
 	aside.Header.Set(objectHeader, msg.Header.Get(objectHeader))
-	aside.Header.Set("Manyhands-Reason", strings.ReplaceAll(reason, "\n", " "))
+	aside.Header.Set("Manyhands-Reason", strings.ReplaceAll(cut(reason, shortReason), "\n", " "))
 	for what, m := range map[string]*nats.Msg{"result": result, "parked": aside} {
 		m.Header.Set(jetstream.MsgIDHeader, job+"."+what)
 		m.Header.Set(jobHeader, job)
@@ -232,6 +240,14 @@ func (w *worker[In, Out]) park(ctx context.Context, msg *nats.Msg, client, job, 
 	if w.enter(ctx) {
 		w.finish(ctx, msg, aside, result)
 	}
+}
+
+// cut shortens a text that is longer than n bytes, and shows it.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
 // enter waits until a result may go on its way, and reports false if the worker
