@@ -413,22 +413,33 @@ func TestFullBuffer(t *testing.T) {
 	t.Parallel() // it mostly waits
 	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
 	pool := open(t, size, cluster.Options{URL: node.ClientURL(), Workers: 1})
-	if _, err := pool.Put(t.Context(), nil); err != nil { // there is an object store from now on
-		t.Fatal(err)
-	}
 	node.Shutdown()
 	node.WaitForShutdown()
-	full, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if _, err := pool.Put(full, make([]byte, 16<<20)); err == nil {
-		t.Fatal("the client keeps 16 MB")
+	for range 10 {
+		pool.Submit(t.Context(), make([]byte, 900<<10))
 	}
-	job := pool.Submit(t.Context(), make([]byte, 900<<10))
-	time.Sleep(200 * time.Millisecond) // it is being sent, again and again
+	last := pool.Submit(t.Context(), make([]byte, 900<<10))
+	time.Sleep(6 * time.Second) // by now the first, which was kept for five, is sent again
 	within(t, "Close", pool.Close)
-	if _, err := job.Wait(); !errors.Is(err, cluster.ErrClosed) {
-		t.Error("the job that was not sent:", err)
+	if _, err := last.Wait(); !errors.Is(err, cluster.ErrClosed) {
+		t.Error("a job that was not sent:", err)
 	}
+}
+
+// TestCancelAway has a context end while the broker is away, and more jobs wait for
+// it than may be on their way.
+func TestCancelAway(t *testing.T) {
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	pool := open(t, square, cluster.Options{URL: node.ClientURL(), Workers: 1})
+	node.Shutdown()
+	node.WaitForShutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	within(t, "Map", func() {
+		if _, err := pool.Map(ctx, make([]int, 5000)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error("of a map whose context has ended:", err)
+		}
+	})
 }
 
 // TestSmallerBroker brings the broker back with a limit that a job on its way

@@ -21,7 +21,8 @@ import (
 )
 
 const (
-	// window is how many jobs may be on their way to the broker at once.
+	// window is how many jobs may be on their way to the broker at once, which is
+	// not known to have stored them.
 	window = 1024
 
 	// trust is how long a job that is small and the only one is given to come back,
@@ -40,7 +41,8 @@ type Pool[In, Out any] struct {
 	ctx       context.Context                   // ends with the pool
 	cancel    context.CancelCauseFunc
 	running   sync.WaitGroup
-	sending   chan *job[Out]
+	room      chan struct{}  // for as many jobs as may be on their way
+	sending   chan *job[Out] // has as much
 
 	receipts receipts
 
@@ -71,7 +73,7 @@ func (f *Func[In, Out]) Start(ctx context.Context, o Options) (*Pool[In, Out], e
 		return nil, fmt.Errorf("cluster: a pool for %s: %w", f.name, err)
 	}
 	p := &Pool[In, Out]{client: rand.Text(), watched: o.OnEvent != nil,
-		sending: make(chan *job[Out], window), jobs: make(map[string]*job[Out])}
+		room: make(chan struct{}, window), sending: make(chan *job[Out], window), jobs: make(map[string]*job[Out])}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.queue, err = connect(ctx, o.settings(f.name), nats.ReconnectHandler(func(*nats.Conn) { go p.check() }))
 	if err == nil {
@@ -188,9 +190,9 @@ func (f *Future[Out]) Wait() (Out, error) {
 	return f.result.Value, f.result.Err
 }
 
-// Submit queues a job and returns when it is on its way to the broker. If the
-// context ends, a queued job is not begun, and the function of one that has begun
-// sees its own context end.
+// Submit queues a job and returns when it is on its way to the broker, or has come
+// to its end. If the context ends, a queued job is not begun, and the function of
+// one that has begun sees its own context end.
 func (p *Pool[In, Out]) Submit(ctx context.Context, in In) *Future[Out] {
 	f := &Future[Out]{done: make(chan struct{})}
 	p.submit(ctx, &in, func(r Result[Out]) {
@@ -231,7 +233,7 @@ func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func(Result[Out
 	if j.doubt != nil {
 		p.nc.PublishMsg(msg)
 	} else {
-		p.store(j)
+		p.store(ctx, j)
 	}
 }
 
@@ -246,20 +248,32 @@ func (p *Pool[In, Out]) enter(ctx context.Context, j *job[Out]) error {
 		return context.Cause(ctx)
 	}
 	if len(p.jobs) == 0 && len(j.msg.Data) <= small {
-		j.doubt = time.AfterFunc(trust, func() { p.store(j) }) // it has an id, and is stored once
+		select {
+		case p.room <- struct{}{}:
+			j.doubt = time.AfterFunc(trust, func() { p.publish(j) }) // it has an id, and is stored once
+		default:
+		}
 	}
 	p.jobs[j.id] = j
 	j.stop = context.AfterFunc(ctx, func() { p.abandon(j, context.Cause(ctx)) })
 	return nil
 }
 
-// store has the broker store a job, and tell.
-func (p *Pool[In, Out]) store(j *job[Out]) {
-	j.ack, _ = p.js.PublishMsgAsync(copied(j.msg)) // confirm tries again
+// store has the broker store a job, and tell, as soon as there is room for it. A
+// job that is abandoned before never leaves.
+func (p *Pool[In, Out]) store(ctx context.Context, j *job[Out]) {
 	select {
-	case p.sending <- j:
+	case p.room <- struct{}{}:
+		p.publish(j)
+	case <-ctx.Done():
 	case <-p.ctx.Done():
 	}
+}
+
+// publish does so for a job that has its room, which confirm gives back.
+func (p *Pool[In, Out]) publish(j *job[Out]) {
+	j.ack, _ = p.js.PublishMsgAsync(copied(j.msg)) // confirm tries again
+	p.sending <- j
 }
 
 // confirm sees to it that the broker stores the jobs, in the order of submission.
@@ -283,6 +297,7 @@ func (p *Pool[In, Out]) confirm() {
 			case p.ctx.Err() == nil: // the broker will never store it
 				p.abandon(j, err)
 			}
+			<-p.room
 		case <-p.ctx.Done():
 			return
 		}
@@ -390,8 +405,8 @@ func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func())
 		return func() {}
 	}
 	j.stop()
-	if j.doubt != nil {
-		j.doubt.Stop()
+	if j.doubt != nil && j.doubt.Stop() {
+		<-p.room
 	}
 	var out Out
 	var err error
