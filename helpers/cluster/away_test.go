@@ -3,6 +3,7 @@
 package cluster_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -62,6 +63,22 @@ func TestJobOnTheWay(t *testing.T) {
 	}
 }
 
+// TestReconnectInStart has the line be cut while a pool makes its queue. Start may
+// fail, after JetStream's five seconds.
+func TestReconnectInStart(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	line := startProxy(t, node.Addr().String())
+	line.cutAt("$JS.API.STREAM.CREATE.")
+	pool, err := square.Start(t.Context(), cluster.Options{URL: line.url(), Name: "start", Workers: cluster.None})
+	if err == nil {
+		pool.Close()
+	}
+	if !line.wasCut() {
+		t.Error("the line was not cut")
+	}
+}
+
 // serve runs a worker for unruly until the test ends.
 func serve(t *testing.T, o cluster.Options) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -102,9 +119,10 @@ type proxy struct {
 	copying  sync.WaitGroup
 
 	mu    sync.Mutex
-	away  bool // nobody gets through
-	deaf  bool // what the broker says is lost
-	mute  bool // what the program says is lost
+	away  bool   // nobody gets through
+	deaf  bool   // what the broker says is lost
+	mute  bool   // what the program says is lost
+	last  string // instead of hearing the program say this, once, the broker is cut off
 	conns []net.Conn
 }
 
@@ -146,8 +164,8 @@ func (p *proxy) accept() {
 			broker.Close()
 		}
 		p.mu.Unlock()
-		p.copying.Go(func() { io.Copy(hearer{p, broker, &p.mute}, program); broker.Close() })
-		p.copying.Go(func() { io.Copy(hearer{p, program, &p.deaf}, broker); program.Close() })
+		p.copying.Go(func() { io.Copy(hearer{p, broker, &p.mute, &p.last}, program); broker.Close() })
+		p.copying.Go(func() { io.Copy(hearer{p, program, &p.deaf, new(string)}, broker); program.Close() })
 	}
 }
 
@@ -156,16 +174,37 @@ type hearer struct {
 	*proxy
 	to   net.Conn
 	lost *bool
+	last *string
 }
 
 func (h hearer) Write(b []byte) (int, error) {
 	h.mu.Lock()
-	lost := *h.lost
+	lost, cut := *h.lost, *h.last != "" && bytes.Contains(b, []byte(*h.last))
+	if cut {
+		*h.last = ""
+	}
 	h.mu.Unlock()
-	if lost {
+	switch {
+	case cut:
+		return 0, net.ErrClosed
+	case lost:
 		return len(b), nil
 	}
 	return h.to.Write(b)
+}
+
+// cutAt cuts the line when the program says a word. It may connect again.
+func (p *proxy) cutAt(word string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = word
+}
+
+// wasCut reports whether the program has said the word.
+func (p *proxy) wasCut() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last == ""
 }
 
 func (p *proxy) deafen() {

@@ -75,8 +75,9 @@ func (f *Func[In, Out]) Start(ctx context.Context, o Options) (*Pool[In, Out], e
 	p := &Pool[In, Out]{client: rand.Text(), watched: o.OnEvent != nil,
 		room: make(chan struct{}, window), sending: make(chan *job[Out], window), jobs: make(map[string]*job[Out])}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
-	p.queue, err = connect(ctx, o.settings(f.name), nats.ReconnectHandler(func(*nats.Conn) { go p.check() }))
+	p.queue, err = connect(ctx, o.settings(f.name))
 	if err == nil {
+		p.nc.SetReconnectHandler(func(*nats.Conn) { go p.check() }) // from now on it has a queue to check
 		p.receipts = receipts{nc: p.nc, wait: p.Silence / 10}
 		if err = p.listen(ctx, o); err == nil && o.Workers > 0 {
 			err = p.hire(f.processes, o.Workers)
