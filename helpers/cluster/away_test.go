@@ -3,6 +3,7 @@
 package cluster_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -28,7 +29,7 @@ func TestProgramAway(t *testing.T) {
 			events := newEvents()
 			pool := open(t, unruly, cluster.Options{URL: line.url(), Name: "away", Workers: cluster.None,
 				Silence: 300 * time.Millisecond, OnEvent: events.add})
-			serve(t, cluster.Options{URL: node.ClientURL(), Name: "away", Silence: 300 * time.Millisecond})
+			serve(t, unruly, cluster.Options{URL: node.ClientURL(), Name: "away", Silence: 300 * time.Millisecond})
 			file := t.TempDir() + "/go"
 			job := pool.Submit(t.Context(), "until "+file)
 			events.wait(t, cluster.Begun, 1)
@@ -36,7 +37,7 @@ func TestProgramAway(t *testing.T) {
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			awaitStored(t, node, "manyhands_away_unruly")
+			awaitStored(t, node, "manyhands_away_unruly", "manyhands.*.*.stored.*", 1)
 			line.restore()
 			if out, err := job.Wait(); out != "until "+file || err != nil {
 				t.Error(out, err)
@@ -62,11 +63,45 @@ func TestJobOnTheWay(t *testing.T) {
 	}
 }
 
-// serve runs a worker for unruly until the test ends.
-func serve(t *testing.T, o cluster.Options) {
+// TestLargeResult has the line be cut while a program fetches a large result.
+func TestLargeResult(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	line := startProxy(t, node.Addr().String())
+	o := cluster.Options{URL: line.url(), Name: "large", Workers: cluster.None, Silence: time.Second}
+	pool := open(t, repeat, o)
+	o.URL = node.ClientURL()
+	serve(t, repeat, o)
+	line.cutAt("$JS.API.CONSUMER.CREATE.OBJ_")
+	if b, err := pool.Call(t.Context(), 3<<20); len(b) != 3<<20 || err != nil {
+		t.Error(len(b), err)
+	}
+	if !line.wasCut() {
+		t.Error("the line was not cut")
+	}
+}
+
+// TestReconnectInStart has the line be cut while a pool makes its queue. Start may
+// fail, after JetStream's five seconds.
+func TestReconnectInStart(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	line := startProxy(t, node.Addr().String())
+	line.cutAt("$JS.API.STREAM.CREATE.")
+	pool, err := square.Start(t.Context(), cluster.Options{URL: line.url(), Name: "start", Workers: cluster.None})
+	if err == nil {
+		pool.Close()
+	}
+	if !line.wasCut() {
+		t.Error("the line was not cut")
+	}
+}
+
+// serve runs a worker until the test ends.
+func serve[In, Out any](t *testing.T, f *cluster.Func[In, Out], o cluster.Options) {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- unruly.Serve(ctx, o) }()
+	go func() { served <- f.Serve(ctx, o) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
@@ -75,8 +110,8 @@ func serve(t *testing.T, o cluster.Options) {
 	})
 }
 
-// awaitStored waits until a stream has a result.
-func awaitStored(t *testing.T, node *server.Server, stream string) {
+// awaitStored waits until a stream has so many messages to subjects.
+func awaitStored(t *testing.T, node *server.Server, stream, subjects string, n uint64) {
 	t.Helper()
 	js := jetStream(t, node.ClientURL())
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
@@ -84,15 +119,19 @@ func awaitStored(t *testing.T, node *server.Server, stream string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter("manyhands.*.*.stored.*"))
+		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(subjects))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(info.State.Subjects) > 0 {
+		var found uint64
+		for _, messages := range info.State.Subjects {
+			found += messages
+		}
+		if found >= n {
 			return
 		}
 	}
-	t.Fatal("no result is stored")
+	t.Fatalf("%d messages to %s are not stored", n, subjects)
 }
 
 // A proxy is the line between a program and its broker.
@@ -102,9 +141,10 @@ type proxy struct {
 	copying  sync.WaitGroup
 
 	mu    sync.Mutex
-	away  bool // nobody gets through
-	deaf  bool // what the broker says is lost
-	mute  bool // what the program says is lost
+	away  bool   // nobody gets through
+	deaf  bool   // what the broker says is lost
+	mute  bool   // what the program says is lost
+	last  string // instead of hearing the program say this, once, the broker is cut off
 	conns []net.Conn
 }
 
@@ -146,8 +186,8 @@ func (p *proxy) accept() {
 			broker.Close()
 		}
 		p.mu.Unlock()
-		p.copying.Go(func() { io.Copy(hearer{p, broker, &p.mute}, program); broker.Close() })
-		p.copying.Go(func() { io.Copy(hearer{p, program, &p.deaf}, broker); program.Close() })
+		p.copying.Go(func() { io.Copy(hearer{p, broker, &p.mute, &p.last}, program); broker.Close() })
+		p.copying.Go(func() { io.Copy(hearer{p, program, &p.deaf, new(string)}, broker); program.Close() })
 	}
 }
 
@@ -156,16 +196,37 @@ type hearer struct {
 	*proxy
 	to   net.Conn
 	lost *bool
+	last *string
 }
 
 func (h hearer) Write(b []byte) (int, error) {
 	h.mu.Lock()
-	lost := *h.lost
+	lost, cut := *h.lost, *h.last != "" && bytes.Contains(b, []byte(*h.last))
+	if cut {
+		*h.last = ""
+	}
 	h.mu.Unlock()
-	if lost {
+	switch {
+	case cut:
+		return 0, net.ErrClosed
+	case lost:
 		return len(b), nil
 	}
 	return h.to.Write(b)
+}
+
+// cutAt cuts the line when the program says a word. It may connect again.
+func (p *proxy) cutAt(word string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = word
+}
+
+// wasCut reports whether the program has said the word.
+func (p *proxy) wasCut() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last == ""
 }
 
 func (p *proxy) deafen() {

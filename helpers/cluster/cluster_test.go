@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -33,6 +34,8 @@ var (
 		switch order {
 		case "fail":
 			return "", errors.New("it failed")
+		case "fail at length":
+			return "", errors.New("x" + strings.Repeat("é", 1<<20))
 		case "panic":
 			panic("it panicked")
 		case "die":
@@ -53,6 +56,14 @@ var (
 		}
 		return order, nil
 	})
+
+	// waits tells that it has begun, within the test program.
+	waits = cluster.Register("waits", func(ctx context.Context, n int) (int, error) {
+		begun <- n
+		<-ctx.Done()
+		return 0, ctx.Err()
+	})
+	begun = make(chan int, 1000)
 
 	size    = cluster.Register("size", func(_ context.Context, b []byte) (int, error) { return len(b), nil })
 	repeat  = cluster.Register("repeat", func(_ context.Context, n int) ([]byte, error) { return bytes.Repeat([]byte("x"), n), nil })
@@ -187,6 +198,22 @@ func TestFailures(t *testing.T) {
 	slices.Sort(orders)
 	if !slices.Equal(orders, []string{"die", "fail", "panic"}) {
 		t.Errorf("parked are %q", orders)
+	}
+}
+
+// TestLongReason has a function say more than a message may hold, and a header.
+func TestLongReason(t *testing.T) {
+	events := newEvents()
+	pool := open(t, unruly, cluster.Options{Workers: 1, Tries: 1, OnEvent: events.add})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := pool.Call(ctx, "fail at length")
+	if !errors.Is(err, cluster.ErrFailed) || len(err.Error()) < 64<<10 || !utf8.ValidString(err.Error()) {
+		t.Errorf("the error is %.100v", err)
+	}
+	events.wait(t, cluster.Failed, 1)
+	if parked, err := pool.Parked(ctx); err != nil || len(parked) != 1 || !strings.HasSuffix(parked[0].Reason, "éé…") {
+		t.Errorf("parked is %.100v, %v", parked, err)
 	}
 }
 
@@ -336,6 +363,46 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseElsewhere closes pools whose jobs are done elsewhere: none is begun after
+// that, be it that the broker has just been sent it or that it has waited.
+func TestCloseElsewhere(t *testing.T) {
+	o := cluster.Options{URL: where, Name: "elsewhere", Workers: cluster.None}
+	next := 0
+	submit := func(jobs int) *cluster.Pool[int, int] {
+		pool := open(t, waits, o)
+		for range jobs {
+			next++
+			pool.Submit(t.Context(), next)
+		}
+		return pool
+	}
+	submit(1).Close()
+	submit(300).Close()
+	serve(t, waits, o)
+	for range 3 {
+		want := next + 1
+		pool := submit(50)
+		if got := <-begun; got != want {
+			t.Fatalf("job %d has begun, of a pool that is closed, and not %d", got, want)
+		}
+		pool.Close()
+	}
+}
+
+// TestCloseAway closes a pool whose broker is away and has many jobs.
+func TestCloseAway(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	pool := open(t, square, cluster.Options{URL: node.ClientURL(), Name: "away", Workers: cluster.None})
+	for i := range 200 {
+		pool.Submit(t.Context(), i)
+	}
+	awaitStored(t, node, "manyhands_away_square", "manyhands.*.*.job", 200)
+	node.Shutdown()
+	node.WaitForShutdown()
+	within(t, "Close", pool.Close)
+}
+
 func TestBadOptions(t *testing.T) {
 	plain := startNode(t, &server.Options{Username: "ann", Password: "secret"})
 	for name, test := range map[string]struct {
@@ -385,6 +452,75 @@ func TestBrokerAway(t *testing.T) {
 	}
 	if done != len(ins) {
 		t.Errorf("%d of %d jobs were done", done, len(ins))
+	}
+}
+
+// TestFullBuffer closes a pool that has more on its way to a broker that is away
+// than the client keeps.
+func TestFullBuffer(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	pool := open(t, size, cluster.Options{URL: node.ClientURL(), Workers: 1})
+	node.Shutdown()
+	node.WaitForShutdown()
+	for range 10 {
+		pool.Submit(t.Context(), make([]byte, 900<<10))
+	}
+	last := pool.Submit(t.Context(), make([]byte, 900<<10))
+	time.Sleep(6 * time.Second) // by now the first, which was kept for five, is sent again
+	within(t, "Close", pool.Close)
+	if _, err := last.Wait(); !errors.Is(err, cluster.ErrClosed) {
+		t.Error("a job that was not sent:", err)
+	}
+}
+
+// TestCancelAway has a context end while the broker is away, and more jobs wait for
+// it than may be on their way.
+func TestCancelAway(t *testing.T) {
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	pool := open(t, square, cluster.Options{URL: node.ClientURL(), Workers: 1})
+	node.Shutdown()
+	node.WaitForShutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	within(t, "Map", func() {
+		if _, err := pool.Map(ctx, make([]int, 5000)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error("of a map whose context has ended:", err)
+		}
+	})
+}
+
+// TestSmallerBroker brings the broker back with a limit that a job on its way
+// exceeds: the client gives up its connection.
+func TestSmallerBroker(t *testing.T) {
+	t.Parallel() // it mostly waits
+	o := &server.Options{JetStream: true, StoreDir: t.TempDir()}
+	node := startNode(t, o)
+	pool := open(t, size, cluster.Options{URL: node.ClientURL(), Name: "smaller", Workers: 1})
+	node.Shutdown()
+	node.WaitForShutdown()
+	job := pool.Submit(t.Context(), make([]byte, 500<<10))
+	o.MaxPayload = 100 << 10
+	startNode(t, o)
+	within(t, "the job", func() {
+		if _, err := job.Wait(); !errors.Is(err, cluster.ErrClosed) {
+			t.Error("a job that the broker does not take:", err)
+		}
+	})
+}
+
+// within fails if something does not end, by far.
+func within(t *testing.T, what string, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal(what, "has not ended")
 	}
 }
 

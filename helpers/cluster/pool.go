@@ -21,7 +21,8 @@ import (
 )
 
 const (
-	// window is how many jobs may be on their way to the broker at once.
+	// window is how many jobs may be on their way to the broker at once, which is
+	// not known to have stored them.
 	window = 1024
 
 	// trust is how long a job that is small and the only one is given to come back,
@@ -40,9 +41,11 @@ type Pool[In, Out any] struct {
 	ctx       context.Context                   // ends with the pool
 	cancel    context.CancelCauseFunc
 	running   sync.WaitGroup
-	sending   chan *job[Out]
+	room      chan struct{}  // for as many jobs as may be on their way
+	sending   chan *job[Out] // has as much
 
 	receipts receipts
+	fetching sync.Mutex // a large result, which may come twice
 
 	mu       sync.Mutex
 	next     int
@@ -71,10 +74,11 @@ func (f *Func[In, Out]) Start(ctx context.Context, o Options) (*Pool[In, Out], e
 		return nil, fmt.Errorf("cluster: a pool for %s: %w", f.name, err)
 	}
 	p := &Pool[In, Out]{client: rand.Text(), watched: o.OnEvent != nil,
-		sending: make(chan *job[Out], window), jobs: make(map[string]*job[Out])}
+		room: make(chan struct{}, window), sending: make(chan *job[Out], window), jobs: make(map[string]*job[Out])}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
-	p.queue, err = connect(ctx, o.settings(f.name), nats.ReconnectHandler(func(*nats.Conn) { go p.check() }))
+	p.queue, err = connect(ctx, o.settings(f.name))
 	if err == nil {
+		p.nc.SetReconnectHandler(func(*nats.Conn) { go p.check() }) // from now on it has a queue to check
 		p.receipts = receipts{nc: p.nc, wait: p.Silence / 10}
 		if err = p.listen(ctx, o); err == nil && o.Workers > 0 {
 			err = p.hire(f.processes, o.Workers)
@@ -137,6 +141,9 @@ func (p *Pool[In, Out]) hire(workers *process.Func[settings, struct{}], n int) e
 // Close kills the workers that were started here and leaves the broker. Jobs that
 // are not done fail with ErrClosed, and nobody begins them any more.
 func (p *Pool[In, Out]) Close() {
+	if !p.Private && p.nc.IsConnected() {
+		p.settle()
+	}
 	p.end(ErrClosed)
 	if p.processes != nil {
 		p.processes.Close()
@@ -158,6 +165,20 @@ func (p *Pool[In, Out]) Close() {
 	p.nc.Close()
 }
 
+// settle waits until it is known of all jobs where in the stream they are, so that
+// they can be taken out of it, and takes the room that others would need to follow.
+func (p *Pool[In, Out]) settle() {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	for range window {
+		select {
+		case p.room <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // end ends the pool, and all its jobs with an error.
 func (p *Pool[In, Out]) end(err error) {
 	p.cancel(err)
@@ -166,9 +187,14 @@ func (p *Pool[In, Out]) end(err error) {
 	for _, j := range p.jobs {
 		left = append(left, j)
 	}
+	mine := !p.removing
+	p.removing = true // they leave together
 	p.mu.Unlock()
 	for _, j := range left {
 		p.abandon(j, err)
+	}
+	if mine {
+		p.clear()
 	}
 }
 
@@ -188,9 +214,9 @@ func (f *Future[Out]) Wait() (Out, error) {
 	return f.result.Value, f.result.Err
 }
 
-// Submit queues a job and returns when it is on its way to the broker. If the
-// context ends, a queued job is not begun, and the function of one that has begun
-// sees its own context end.
+// Submit queues a job and returns when it is on its way to the broker, or has come
+// to its end. If the context ends, a queued job is not begun, and the function of
+// one that has begun sees its own context end.
 func (p *Pool[In, Out]) Submit(ctx context.Context, in In) *Future[Out] {
 	f := &Future[Out]{done: make(chan struct{})}
 	p.submit(ctx, &in, func(r Result[Out]) {
@@ -231,7 +257,7 @@ func (p *Pool[In, Out]) submit(ctx context.Context, in *In, done func(Result[Out
 	if j.doubt != nil {
 		p.nc.PublishMsg(msg)
 	} else {
-		p.store(j)
+		p.store(ctx, j)
 	}
 }
 
@@ -246,20 +272,32 @@ func (p *Pool[In, Out]) enter(ctx context.Context, j *job[Out]) error {
 		return context.Cause(ctx)
 	}
 	if len(p.jobs) == 0 && len(j.msg.Data) <= small {
-		j.doubt = time.AfterFunc(trust, func() { p.store(j) }) // it has an id, and is stored once
+		select {
+		case p.room <- struct{}{}:
+			j.doubt = time.AfterFunc(trust, func() { p.publish(j) }) // it has an id, and is stored once
+		default:
+		}
 	}
 	p.jobs[j.id] = j
 	j.stop = context.AfterFunc(ctx, func() { p.abandon(j, context.Cause(ctx)) })
 	return nil
 }
 
-// store has the broker store a job, and tell.
-func (p *Pool[In, Out]) store(j *job[Out]) {
-	j.ack, _ = p.js.PublishMsgAsync(copied(j.msg)) // confirm tries again
+// store has the broker store a job, and tell, as soon as there is room for it. A
+// job that is abandoned before never leaves.
+func (p *Pool[In, Out]) store(ctx context.Context, j *job[Out]) {
 	select {
-	case p.sending <- j:
+	case p.room <- struct{}{}:
+		p.publish(j)
+	case <-ctx.Done():
 	case <-p.ctx.Done():
 	}
+}
+
+// publish does so for a job that has its room, which confirm gives back.
+func (p *Pool[In, Out]) publish(j *job[Out]) {
+	j.ack, _ = p.js.PublishMsgAsync(copied(j.msg)) // confirm tries again
+	p.sending <- j
 }
 
 // confirm sees to it that the broker stores the jobs, in the order of submission.
@@ -283,6 +321,7 @@ func (p *Pool[In, Out]) confirm() {
 			case p.ctx.Err() == nil: // the broker will never store it
 				p.abandon(j, err)
 			}
+			<-p.room
 		case <-p.ctx.Done():
 			return
 		}
@@ -333,9 +372,11 @@ func (p *Pool[In, Out]) remove(j *job[Out]) {
 	}
 }
 
-// clear does so for all jobs that are leaving.
+// clear does so for all jobs that are leaving. A broker that does not answer does
+// not keep a pool from ending: what stays behind goes with its age.
 func (p *Pool[In, Out]) clear() {
 	var ids []string
+	away := false
 	for {
 		p.mu.Lock()
 		leaving := p.leaving
@@ -346,10 +387,14 @@ func (p *Pool[In, Out]) clear() {
 			break
 		}
 		for _, j := range leaving {
+			ids = append(ids, j.id)
+			if away && p.ctx.Err() != nil {
+				continue
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			p.stream.DeleteMsg(ctx, j.stored) // an error if it has just been done
+			away = ctx.Err() != nil
 			cancel()
-			ids = append(ids, j.id)
 		}
 	}
 	for _, id := range ids {
@@ -369,7 +414,10 @@ func (p *Pool[In, Out]) check() {
 // result takes in a result that comes straight from a worker, and acknowledges its
 // job.
 func (p *Pool[In, Out]) result(msg *nats.Msg) {
-	finish := p.receive(msg.Header, msg.Data)
+	finish, ok := p.receive(msg.Header, msg.Data)
+	if !ok {
+		return // without a receipt the worker stores it
+	}
 	// Before the caller goes on: it may send the next job, which then goes to the
 	// broker in one piece with this.
 	p.nc.Publish(msg.Header.Get(ackHeader), []byte("+ACK"))
@@ -379,22 +427,35 @@ func (p *Pool[In, Out]) result(msg *nats.Msg) {
 
 // stored takes in a result that a worker had to store.
 func (p *Pool[In, Out]) stored(msg jetstream.Msg) {
-	p.receive(msg.Headers(), msg.Data())()
+	finish, ok := p.receive(msg.Headers(), msg.Data())
+	if !ok {
+		msg.NakWithDelay(p.Silence)
+		return
+	}
+	finish()
 	msg.Ack()
 }
 
-// receive takes in one result, and returns what ends its job. It may come twice.
-func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func()) {
-	j, ok := p.take(header.Get(jobHeader))
+// receive takes in one result, and returns what ends its job. It may come twice. It
+// reports false if the result cannot be fetched now and has to come again.
+func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func(), ok bool) {
+	id := header.Get(jobHeader)
+	var err error
+	if name := header.Get(objectHeader); name != "" {
+		data, err = p.fetch(id, name)
+		if err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) && p.ctx.Err() == nil {
+			return nil, false
+		}
+	}
+	j, ok := p.take(id)
 	if !ok {
-		return func() {}
+		return func() {}, true
 	}
 	j.stop()
-	if j.doubt != nil {
-		j.doubt.Stop()
+	if j.doubt != nil && j.doubt.Stop() {
+		<-p.room
 	}
 	var out Out
-	var err error
 	switch header.Get(kindHeader) {
 	case failed:
 		err = fmt.Errorf("%w %s", ErrFailed, data)
@@ -403,14 +464,38 @@ func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func())
 	case codec:
 		err = codecError(data)
 	default:
-		if err = p.value(p.ctx, header, data, &out); err != nil {
+		if err == nil {
+			err = decode(data, &out)
+		}
+		if err != nil {
 			var none Out
 			out, err = none, fmt.Errorf("the result: %w", err)
 		}
 		p.discard(p.ctx, header)
 		p.discard(p.ctx, j.header)
 	}
-	return func() { j.finish(out, err) }
+	return func() { j.finish(out, err) }, true
+}
+
+// fetch gets a large result, unless that has come before. When the line is cut it
+// gives up: what it has asked for may be lost.
+func (p *Pool[In, Out]) fetch(id, name string) ([]byte, error) {
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
+	p.mu.Lock()
+	_, waiting := p.jobs[id]
+	p.mu.Unlock()
+	if !waiting {
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	cut := p.nc.StatusChanged(nats.RECONNECTING)
+	defer p.nc.RemoveStatusListener(cut) // closes it
+	go func() {
+		<-cut
+		cancel()
+	}()
+	return p.object(ctx, name)
 }
 
 // codecError is an ErrCodec in the words of a worker.

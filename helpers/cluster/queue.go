@@ -52,9 +52,9 @@ func (s settings) subject(kind ...string) string {
 func (s settings) streamName() string { return "manyhands_" + s.Name + "_" + s.Function }
 
 // connect connects to the broker and makes the stream if there is none.
-func connect(ctx context.Context, s settings, options ...nats.Option) (*queue, error) {
-	nc, err := nats.Connect(s.URL, append(options, nats.Name("manyhands "+s.Function),
-		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 0))...)
+func connect(ctx context.Context, s settings) (*queue, error) {
+	nc, err := nats.Connect(s.URL, nats.Name("manyhands "+s.Function),
+		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 0))
 	if err != nil {
 		return nil, explain(s.URL, err)
 	}
@@ -182,6 +182,11 @@ func (q *queue) value(ctx context.Context, header nats.Header, data []byte, into
 			return err
 		}
 	}
+	return decode(data, into)
+}
+
+// decode gets what a payload is of.
+func decode(data []byte, into any) error {
 	if empty(into) {
 		return nil
 	}

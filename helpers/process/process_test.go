@@ -5,12 +5,14 @@ package process_test
 import (
 	"bufio"
 	"context"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -64,6 +66,8 @@ var (
 			return "", err
 		case "environment":
 			return strings.Join(os.Environ(), "\n"), nil
+		case "interrupt a child":
+			return "", interruptChild()
 		case "pid":
 			return fmt.Sprint(os.Getpid()), nil
 		}
@@ -78,6 +82,20 @@ var (
 		}
 		select {}
 	})
+
+	// polite says on stdout that it began, and that its context has ended.
+	polite = process.Register("polite", func(ctx context.Context, _ int) (int, error) {
+		fmt.Println("begun")
+		<-ctx.Done()
+		fmt.Println("told to stop")
+		return 0, ctx.Err()
+	})
+
+	// picky looks into an envelope.
+	picky = func() *process.Func[envelope, int] {
+		gob.Register(letter{}) // a worker does not get to init functions
+		return process.Register("picky", func(_ context.Context, e envelope) (int, error) { return e.Letter.(letter).Number, nil })
+	}()
 
 	refused = process.Register("refused", func(_ context.Context, f func()) (int, error) { return 0, nil })
 	sends   = process.Register("sends", func(_ context.Context, _ int) (chan int, error) { return make(chan int), nil })
@@ -101,6 +119,26 @@ var (
 		return process.Register("absent", func(_ context.Context, n int) (int, error) { return n, nil })
 	}()
 )
+
+// An envelope may have a stamp that no worker can decode, before what no worker has
+// seen a type of.
+type envelope struct {
+	Stamp  stamp
+	Letter any
+}
+
+type letter struct{ Number int }
+
+type stamp string
+
+func (s stamp) GobEncode() ([]byte, error) { return []byte(s), nil }
+
+func (s *stamp) GobDecode(b []byte) error {
+	if *s = stamp(b); *s == "forged" {
+		return errors.New("it is forged")
+	}
+	return nil
+}
 
 type chunk struct {
 	Array    *process.Shared[float64]
@@ -126,6 +164,17 @@ func play(role string) int {
 		}
 		_, err = pool.Map(context.Background(), []bool{false, true})
 		fmt.Println("not reached", err)
+	case "interrupted":
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		pool, err := polite.Start(process.Options{Workers: 1, Grace: time.Minute})
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		_, err = pool.Call(ctx, 0)
+		fmt.Println(err)
+		pool.Close()
 	case "few files":
 		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 16, Max: 16})
 		_, err := square.Start(process.Options{Workers: 9})
@@ -441,6 +490,46 @@ func TestParentKilled(t *testing.T) {
 	}
 }
 
+// TestInterrupt presses Ctrl-C, which goes to a program and to its workers: it is the
+// program that acts on it.
+func TestInterrupt(t *testing.T) {
+	cmd := program(t, "interrupted")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	if line, err := lines.ReadString('\n'); line != "begun\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(lines)
+	if want := "told to stop\nprocess: polite: interrupt signal received\n"; string(rest) != want || err != nil {
+		t.Errorf("%q, %v instead of %q", rest, err, want)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInterruptedChild sees that what a task starts is interrupted as what the
+// program starts.
+func TestInterruptedChild(t *testing.T) {
+	_, err := start(t, unruly, process.Options{Workers: 1}).Call(t.Context(), "interrupt a child")
+	if want := interruptChild(); err == nil || err.Error() != "process: unruly: "+want.Error() {
+		t.Errorf("%v instead of %v", err, want)
+	}
+}
+
+// interruptChild returns what an interrupt does to a process that this one starts.
+func interruptChild() error { return exec.Command("sh", "-c", "kill -INT $$; exit 1").Run() }
+
 func TestEnvironment(t *testing.T) {
 	t.Setenv("GONB_PIPE", "/tmp/a")
 	t.Setenv("GONB_PIPE_BACK", "/tmp/b")
@@ -463,6 +552,19 @@ func TestGobRefuses(t *testing.T) {
 	}
 	if _, err := start(t, nothing, process.Options{Workers: 1}).Call(t.Context(), struct{}{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWorkerCannotDecode sends what a worker cannot decode, and then what it can.
+func TestWorkerCannotDecode(t *testing.T) {
+	p := start(t, picky, process.Options{Workers: 1})
+	if _, err := p.Call(t.Context(), envelope{"forged", letter{1}}); err == nil || !strings.HasSuffix(err.Error(), "it is forged") {
+		t.Error(err)
+	}
+	for n := range 3 {
+		if got, err := p.Call(t.Context(), envelope{"real", letter{n}}); got != n || err != nil {
+			t.Error(n, got, err)
+		}
 	}
 }
 
@@ -520,6 +622,11 @@ func TestShared(t *testing.T) {
 	}
 	if err := array.Close(); err != nil {
 		t.Error(err)
+	}
+	for _, other := range back { // the same array
+		if err := other.Close(); err != nil || other.Slice() != nil {
+			t.Error(err, other.Slice())
+		}
 	}
 	if _, err := maxima.Call(t.Context(), chunks[0]); err == nil || !strings.Contains(err.Error(), "the shared memory is closed") {
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"sync"
 
@@ -29,6 +30,12 @@ func serve[In, Out any](f func(context.Context, In) (Out, error)) {
 	unix.CloseOnExec(socket)
 	unix.CloseOnExec(pipe)
 	link = newConn(socket)
+	if !signal.Ignored(os.Interrupt) {
+		// A terminal sends it to the whole process group, but it is the program that
+		// decides. To catch it, unlike to ignore it, is not inherited by what a task
+		// starts.
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	// Initialisation is tied to the main thread, where each wait would cost a
 	// switch of threads: good enough for notes.
 	go work(f)
@@ -76,7 +83,7 @@ func respond[In, Out any](ctx context.Context, c frame, f func(context.Context, 
 	var in In
 	if v := value(&in); v != nil {
 		if err := link.decode(c, v); err != nil {
-			return sendText(failed, c.number, err.Error())
+			return sendText(refused, c.number, err.Error())
 		}
 	}
 	out, trace, err := protect(ctx, in, f)
