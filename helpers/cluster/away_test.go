@@ -29,7 +29,7 @@ func TestProgramAway(t *testing.T) {
 			events := newEvents()
 			pool := open(t, unruly, cluster.Options{URL: line.url(), Name: "away", Workers: cluster.None,
 				Silence: 300 * time.Millisecond, OnEvent: events.add})
-			serve(t, cluster.Options{URL: node.ClientURL(), Name: "away", Silence: 300 * time.Millisecond})
+			serve(t, unruly, cluster.Options{URL: node.ClientURL(), Name: "away", Silence: 300 * time.Millisecond})
 			file := t.TempDir() + "/go"
 			job := pool.Submit(t.Context(), "until "+file)
 			events.wait(t, cluster.Begun, 1)
@@ -37,7 +37,7 @@ func TestProgramAway(t *testing.T) {
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			awaitStored(t, node, "manyhands_away_unruly")
+			awaitStored(t, node, "manyhands_away_unruly", "manyhands.*.*.stored.*", 1)
 			line.restore()
 			if out, err := job.Wait(); out != "until "+file || err != nil {
 				t.Error(out, err)
@@ -79,11 +79,11 @@ func TestReconnectInStart(t *testing.T) {
 	}
 }
 
-// serve runs a worker for unruly until the test ends.
-func serve(t *testing.T, o cluster.Options) {
+// serve runs a worker until the test ends.
+func serve[In, Out any](t *testing.T, f *cluster.Func[In, Out], o cluster.Options) {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- unruly.Serve(ctx, o) }()
+	go func() { served <- f.Serve(ctx, o) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
@@ -92,8 +92,8 @@ func serve(t *testing.T, o cluster.Options) {
 	})
 }
 
-// awaitStored waits until a stream has a result.
-func awaitStored(t *testing.T, node *server.Server, stream string) {
+// awaitStored waits until a stream has so many messages to subjects.
+func awaitStored(t *testing.T, node *server.Server, stream, subjects string, n uint64) {
 	t.Helper()
 	js := jetStream(t, node.ClientURL())
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
@@ -101,15 +101,19 @@ func awaitStored(t *testing.T, node *server.Server, stream string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter("manyhands.*.*.stored.*"))
+		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(subjects))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(info.State.Subjects) > 0 {
+		var found uint64
+		for _, messages := range info.State.Subjects {
+			found += messages
+		}
+		if found >= n {
 			return
 		}
 	}
-	t.Fatal("no result is stored")
+	t.Fatalf("%d messages to %s are not stored", n, subjects)
 }
 
 // A proxy is the line between a program and its broker.

@@ -57,6 +57,14 @@ var (
 		return order, nil
 	})
 
+	// waits tells that it has begun, within the test program.
+	waits = cluster.Register("waits", func(ctx context.Context, n int) (int, error) {
+		begun <- n
+		<-ctx.Done()
+		return 0, ctx.Err()
+	})
+	begun = make(chan int, 1000)
+
 	size    = cluster.Register("size", func(_ context.Context, b []byte) (int, error) { return len(b), nil })
 	repeat  = cluster.Register("repeat", func(_ context.Context, n int) ([]byte, error) { return bytes.Repeat([]byte("x"), n), nil })
 	sends   = cluster.Register("sends", func(_ context.Context, _ int) (chan int, error) { return make(chan int), nil })
@@ -353,6 +361,46 @@ func TestClose(t *testing.T) {
 	if _, err := pool.Call(t.Context(), "late"); !errors.Is(err, cluster.ErrClosed) {
 		t.Error("a job for a pool that was closed:", err)
 	}
+}
+
+// TestCloseElsewhere closes pools whose jobs are done elsewhere: none is begun after
+// that, be it that the broker has just been sent it or that it has waited.
+func TestCloseElsewhere(t *testing.T) {
+	o := cluster.Options{URL: where, Name: "elsewhere", Workers: cluster.None}
+	next := 0
+	submit := func(jobs int) *cluster.Pool[int, int] {
+		pool := open(t, waits, o)
+		for range jobs {
+			next++
+			pool.Submit(t.Context(), next)
+		}
+		return pool
+	}
+	submit(1).Close()
+	submit(300).Close()
+	serve(t, waits, o)
+	for range 3 {
+		want := next + 1
+		pool := submit(50)
+		if got := <-begun; got != want {
+			t.Fatalf("job %d has begun, of a pool that is closed, and not %d", got, want)
+		}
+		pool.Close()
+	}
+}
+
+// TestCloseAway closes a pool whose broker is away and has many jobs.
+func TestCloseAway(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	pool := open(t, square, cluster.Options{URL: node.ClientURL(), Name: "away", Workers: cluster.None})
+	for i := range 200 {
+		pool.Submit(t.Context(), i)
+	}
+	awaitStored(t, node, "manyhands_away_square", "manyhands.*.*.job", 200)
+	node.Shutdown()
+	node.WaitForShutdown()
+	within(t, "Close", pool.Close)
 }
 
 func TestBadOptions(t *testing.T) {

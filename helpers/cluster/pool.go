@@ -138,8 +138,12 @@ func (p *Pool[In, Out]) hire(workers *process.Func[settings, struct{}], n int) e
 }
 
 // Close kills the workers that were started here and leaves the broker. Jobs that
-// are not done fail with ErrClosed, and nobody begins them any more.
+// are not done fail with ErrClosed, and nobody begins them any more. If the broker is
+// away that holds only for a queue of the pool's own.
 func (p *Pool[In, Out]) Close() {
+	if !p.Private && p.nc.IsConnected() {
+		p.settle()
+	}
 	p.end(ErrClosed)
 	if p.processes != nil {
 		p.processes.Close()
@@ -161,6 +165,20 @@ func (p *Pool[In, Out]) Close() {
 	p.nc.Close()
 }
 
+// settle waits until it is known of all jobs where in the stream they are, so that
+// they can be taken out of it, and takes the room that others would need to follow.
+func (p *Pool[In, Out]) settle() {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	for range window {
+		select {
+		case p.room <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // end ends the pool, and all its jobs with an error.
 func (p *Pool[In, Out]) end(err error) {
 	p.cancel(err)
@@ -169,9 +187,14 @@ func (p *Pool[In, Out]) end(err error) {
 	for _, j := range p.jobs {
 		left = append(left, j)
 	}
+	mine := !p.removing
+	p.removing = true // they leave together
 	p.mu.Unlock()
 	for _, j := range left {
 		p.abandon(j, err)
+	}
+	if mine {
+		p.clear()
 	}
 }
 
@@ -349,9 +372,11 @@ func (p *Pool[In, Out]) remove(j *job[Out]) {
 	}
 }
 
-// clear does so for all jobs that are leaving.
+// clear does so for all jobs that are leaving. A broker that does not answer does
+// not keep a pool from ending: what stays behind goes with its age.
 func (p *Pool[In, Out]) clear() {
 	var ids []string
+	away := false
 	for {
 		p.mu.Lock()
 		leaving := p.leaving
@@ -362,10 +387,14 @@ func (p *Pool[In, Out]) clear() {
 			break
 		}
 		for _, j := range leaving {
+			ids = append(ids, j.id)
+			if away && p.ctx.Err() != nil {
+				continue
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			p.stream.DeleteMsg(ctx, j.stored) // an error if it has just been done
+			away = ctx.Err() != nil
 			cancel()
-			ids = append(ids, j.id)
 		}
 	}
 	for _, id := range ids {
