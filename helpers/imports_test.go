@@ -34,7 +34,7 @@ var allowed = map[string]string{
 		golang.org/x/sys/unix github.com/janpfeifer/gonb/gonbui/protocol`,
 	"server": `image/jpeg golang.org/x/sync/semaphore golang.org/x/time/rate =net/http
 		manyhands/helpers/timeline manyhands/helpers/workload`,
-	"process": `bufio bytes context encoding encoding/binary encoding/gob maps os/exec path/filepath sort strings
+	"process": `bufio bytes context encoding encoding/binary encoding/gob maps os/exec os/signal path/filepath sort strings
 		golang.org/x/sys/unix manyhands/internal/memory`,
 	"broker": `bufio bytes context encoding/binary net net/netip net/url os/exec path/filepath sort strings unique weak
 		github.com/gofrs/flock golang.org/x/sys/unix`,

@@ -20,7 +20,8 @@
 // Arguments and results travel as [encoding/gob] over a socket of their own;
 // stdout and stderr are those of the program, and stdin is empty. Large numeric
 // arrays need not travel, see [Share]. Workers end with the program, however it
-// ends.
+// ends; an interrupt, which Ctrl-C in a terminal sends to all of them, they leave to
+// the program.
 //
 // The package needs a Unix, as GoNB does.
 //

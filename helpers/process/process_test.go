@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -64,6 +65,8 @@ var (
 			return "", err
 		case "environment":
 			return strings.Join(os.Environ(), "\n"), nil
+		case "interrupt a child":
+			return "", interruptChild()
 		case "pid":
 			return fmt.Sprint(os.Getpid()), nil
 		}
@@ -77,6 +80,14 @@ var (
 		for spin {
 		}
 		select {}
+	})
+
+	// polite says on stdout that it began, and that its context has ended.
+	polite = process.Register("polite", func(ctx context.Context, _ int) (int, error) {
+		fmt.Println("begun")
+		<-ctx.Done()
+		fmt.Println("told to stop")
+		return 0, ctx.Err()
 	})
 
 	refused = process.Register("refused", func(_ context.Context, f func()) (int, error) { return 0, nil })
@@ -126,6 +137,17 @@ func play(role string) int {
 		}
 		_, err = pool.Map(context.Background(), []bool{false, true})
 		fmt.Println("not reached", err)
+	case "interrupted":
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		pool, err := polite.Start(process.Options{Workers: 1, Grace: time.Minute})
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		_, err = pool.Call(ctx, 0)
+		fmt.Println(err)
+		pool.Close()
 	case "few files":
 		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 16, Max: 16})
 		_, err := square.Start(process.Options{Workers: 9})
@@ -440,6 +462,46 @@ func TestParentKilled(t *testing.T) {
 		cmd.Wait()
 	}
 }
+
+// TestInterrupt presses Ctrl-C, which goes to a program and to its workers: it is the
+// program that acts on it.
+func TestInterrupt(t *testing.T) {
+	cmd := program(t, "interrupted")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	if line, err := lines.ReadString('\n'); line != "begun\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(lines)
+	if want := "told to stop\nprocess: polite: interrupt signal received\n"; string(rest) != want || err != nil {
+		t.Errorf("%q, %v instead of %q", rest, err, want)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInterruptedChild sees that what a task starts is interrupted as what the
+// program starts.
+func TestInterruptedChild(t *testing.T) {
+	_, err := start(t, unruly, process.Options{Workers: 1}).Call(t.Context(), "interrupt a child")
+	if want := interruptChild(); err == nil || err.Error() != "process: unruly: "+want.Error() {
+		t.Errorf("%v instead of %v", err, want)
+	}
+}
+
+// interruptChild returns what an interrupt does to a process that this one starts.
+func interruptChild() error { return exec.Command("sh", "-c", "kill -INT $$; exit 1").Run() }
 
 func TestEnvironment(t *testing.T) {
 	t.Setenv("GONB_PIPE", "/tmp/a")
