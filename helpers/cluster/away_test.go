@@ -63,6 +63,24 @@ func TestJobOnTheWay(t *testing.T) {
 	}
 }
 
+// TestLargeResult has the line be cut while a program fetches a large result.
+func TestLargeResult(t *testing.T) {
+	t.Parallel() // it mostly waits
+	node := startNode(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	line := startProxy(t, node.Addr().String())
+	o := cluster.Options{URL: line.url(), Name: "large", Workers: cluster.None, Silence: time.Second}
+	pool := open(t, repeat, o)
+	o.URL = node.ClientURL()
+	serve(t, repeat, o)
+	line.cutAt("$JS.API.CONSUMER.CREATE.OBJ_")
+	if b, err := pool.Call(t.Context(), 3<<20); len(b) != 3<<20 || err != nil {
+		t.Error(len(b), err)
+	}
+	if !line.wasCut() {
+		t.Error("the line was not cut")
+	}
+}
+
 // TestReconnectInStart has the line be cut while a pool makes its queue. Start may
 // fail, after JetStream's five seconds.
 func TestReconnectInStart(t *testing.T) {

@@ -45,6 +45,7 @@ type Pool[In, Out any] struct {
 	sending   chan *job[Out] // has as much
 
 	receipts receipts
+	fetching sync.Mutex // a large result, which may come twice
 
 	mu       sync.Mutex
 	next     int
@@ -414,7 +415,10 @@ func (p *Pool[In, Out]) check() {
 // result takes in a result that comes straight from a worker, and acknowledges its
 // job.
 func (p *Pool[In, Out]) result(msg *nats.Msg) {
-	finish := p.receive(msg.Header, msg.Data)
+	finish, ok := p.receive(msg.Header, msg.Data)
+	if !ok {
+		return // without a receipt the worker stores it
+	}
 	// Before the caller goes on: it may send the next job, which then goes to the
 	// broker in one piece with this.
 	p.nc.Publish(msg.Header.Get(ackHeader), []byte("+ACK"))
@@ -424,22 +428,35 @@ func (p *Pool[In, Out]) result(msg *nats.Msg) {
 
 // stored takes in a result that a worker had to store.
 func (p *Pool[In, Out]) stored(msg jetstream.Msg) {
-	p.receive(msg.Headers(), msg.Data())()
+	finish, ok := p.receive(msg.Headers(), msg.Data())
+	if !ok {
+		msg.NakWithDelay(p.Silence)
+		return
+	}
+	finish()
 	msg.Ack()
 }
 
-// receive takes in one result, and returns what ends its job. It may come twice.
-func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func()) {
-	j, ok := p.take(header.Get(jobHeader))
+// receive takes in one result, and returns what ends its job. It may come twice. It
+// reports false if the result cannot be fetched now and has to come again.
+func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func(), ok bool) {
+	id := header.Get(jobHeader)
+	var err error
+	if name := header.Get(objectHeader); name != "" {
+		data, err = p.fetch(id, name)
+		if err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) && p.ctx.Err() == nil {
+			return nil, false
+		}
+	}
+	j, ok := p.take(id)
 	if !ok {
-		return func() {}
+		return func() {}, true
 	}
 	j.stop()
 	if j.doubt != nil && j.doubt.Stop() {
 		<-p.room
 	}
 	var out Out
-	var err error
 	switch header.Get(kindHeader) {
 	case failed:
 		err = fmt.Errorf("%w %s", ErrFailed, data)
@@ -448,14 +465,38 @@ func (p *Pool[In, Out]) receive(header nats.Header, data []byte) (finish func())
 	case codec:
 		err = codecError(data)
 	default:
-		if err = p.value(p.ctx, header, data, &out); err != nil {
+		if err == nil {
+			err = decode(data, &out)
+		}
+		if err != nil {
 			var none Out
 			out, err = none, fmt.Errorf("the result: %w", err)
 		}
 		p.discard(p.ctx, header)
 		p.discard(p.ctx, j.header)
 	}
-	return func() { j.finish(out, err) }
+	return func() { j.finish(out, err) }, true
+}
+
+// fetch gets a large result, unless that has come before. When the line is cut it
+// gives up: what it has asked for may be lost.
+func (p *Pool[In, Out]) fetch(id, name string) ([]byte, error) {
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
+	p.mu.Lock()
+	_, waiting := p.jobs[id]
+	p.mu.Unlock()
+	if !waiting {
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	cut := p.nc.StatusChanged(nats.RECONNECTING)
+	defer p.nc.RemoveStatusListener(cut) // closes it
+	go func() {
+		<-cut
+		cancel()
+	}()
+	return p.object(ctx, name)
 }
 
 // codecError is an ErrCodec in the words of a worker.

@@ -182,6 +182,11 @@ func (q *queue) value(ctx context.Context, header nats.Header, data []byte, into
 			return err
 		}
 	}
+	return decode(data, into)
+}
+
+// decode gets what a payload is of.
+func decode(data []byte, into any) error {
 	if empty(into) {
 		return nil
 	}
