@@ -195,7 +195,7 @@ func (c *child) result(f frame, out any) error {
 	switch {
 	case f.kind == answer && out == nil:
 		return nil
-	case f.kind == failed || f.kind == panicked:
+	case f.kind == failed || f.kind == refused || f.kind == panicked:
 		out = &text
 	case f.kind != answer:
 		c.end()
@@ -206,6 +206,9 @@ func (c *child) result(f frame, out any) error {
 		return fmt.Errorf("%w: the result: %w", ErrCrashed, err)
 	}
 	switch f.kind {
+	case refused:
+		c.conn.enc = nil // the worker may have missed types that came with the argument
+		return errors.New(text)
 	case failed:
 		return errors.New(text)
 	case panicked:

@@ -25,6 +25,7 @@ const (
 	call                     // to a worker: an argument
 	answer                   // from a worker: the result
 	failed                   // from a worker: the error's text
+	refused                  // from a worker: why the argument cannot be decoded
 	panicked                 // from a worker, its last: the panic's text
 	need                     // from a worker: send the shared memory numbered so
 	handed                   // to a worker: its descriptor, or none if it is closed
@@ -70,7 +71,7 @@ type conn struct {
 	dec    *gob.Decoder
 
 	out bytes.Buffer
-	enc *gob.Encoder // nil before the first value, and after one that gob refused
+	enc *gob.Encoder // nil before the first value, and after one that gob refused, here or there
 }
 
 func newConn(fd int) *conn {

@@ -5,6 +5,7 @@ package process_test
 import (
 	"bufio"
 	"context"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,12 @@ var (
 		return 0, ctx.Err()
 	})
 
+	// picky looks into an envelope.
+	picky = func() *process.Func[envelope, int] {
+		gob.Register(letter{}) // a worker does not get to init functions
+		return process.Register("picky", func(_ context.Context, e envelope) (int, error) { return e.Letter.(letter).Number, nil })
+	}()
+
 	refused = process.Register("refused", func(_ context.Context, f func()) (int, error) { return 0, nil })
 	sends   = process.Register("sends", func(_ context.Context, _ int) (chan int, error) { return make(chan int), nil })
 	holder  = process.Register("holder", func(_ context.Context, _ chunk) (int, error) { return os.Getpid(), nil })
@@ -112,6 +119,26 @@ var (
 		return process.Register("absent", func(_ context.Context, n int) (int, error) { return n, nil })
 	}()
 )
+
+// An envelope may have a stamp that no worker can decode, before what no worker has
+// seen a type of.
+type envelope struct {
+	Stamp  stamp
+	Letter any
+}
+
+type letter struct{ Number int }
+
+type stamp string
+
+func (s stamp) GobEncode() ([]byte, error) { return []byte(s), nil }
+
+func (s *stamp) GobDecode(b []byte) error {
+	if *s = stamp(b); *s == "forged" {
+		return errors.New("it is forged")
+	}
+	return nil
+}
 
 type chunk struct {
 	Array    *process.Shared[float64]
@@ -528,6 +555,19 @@ func TestGobRefuses(t *testing.T) {
 	}
 }
 
+// TestWorkerCannotDecode sends what a worker cannot decode, and then what it can.
+func TestWorkerCannotDecode(t *testing.T) {
+	p := start(t, picky, process.Options{Workers: 1})
+	if _, err := p.Call(t.Context(), envelope{"forged", letter{1}}); err == nil || !strings.HasSuffix(err.Error(), "it is forged") {
+		t.Error(err)
+	}
+	for n := range 3 {
+		if got, err := p.Call(t.Context(), envelope{"real", letter{n}}); got != n || err != nil {
+			t.Error(n, got, err)
+		}
+	}
+}
+
 func TestStartRefuses(t *testing.T) {
 	if _, err := square.Start(process.Options{Workers: -1}); err == nil || !strings.Contains(err.Error(), "negative") {
 		t.Error(err)
@@ -582,6 +622,11 @@ func TestShared(t *testing.T) {
 	}
 	if err := array.Close(); err != nil {
 		t.Error(err)
+	}
+	for _, other := range back { // the same array
+		if err := other.Close(); err != nil || other.Slice() != nil {
+			t.Error(err, other.Slice())
+		}
 	}
 	if _, err := maxima.Call(t.Context(), chunks[0]); err == nil || !strings.Contains(err.Error(), "the shared memory is closed") {
 		t.Error(err)

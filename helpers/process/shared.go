@@ -90,15 +90,18 @@ func (s *Shared[T]) Slice() []T {
 }
 
 // Close gives the memory back, in the workers as soon as they have no task. Call
-// it in the program when no task needs the array any more.
+// it in the program when no task needs the array any more, once for the array or
+// for every pointer to it that came with a result.
 func (s *Shared[T]) Close() error {
 	if s.bytes == nil || role != "" {
 		return nil
 	}
-	shelf.remove(s.number)
-	err := unix.Munmap(s.bytes)
+	b := s.bytes
 	s.bytes = nil
-	return err
+	if !shelf.remove(s.number) {
+		return nil // it is closed, by another pointer
+	}
+	return unix.Munmap(b)
 }
 
 var errGone = errors.New("the shared memory is closed: close it after the last task that needs it")
@@ -191,15 +194,20 @@ func (s *shelves) hand(number uint64, c *child) error {
 	return c.conn.hand(number, int(it.file.Fd()))
 }
 
-func (s *shelves) remove(number uint64) {
+// remove gives an array back, and reports false if that was done before.
+func (s *shelves) remove(number uint64) bool {
 	s.mu.Lock()
-	it := s.items[number]
+	it, ok := s.items[number]
 	delete(s.items, number)
 	s.mu.Unlock()
+	if !ok {
+		return false
+	}
 	it.file.Close()
 	for c := range it.holders {
 		note{forget, number}.writeTo(c.notes) // a worker that is gone has forgotten
 	}
+	return true
 }
 
 // leave notes that a worker is gone.

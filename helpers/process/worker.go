@@ -83,7 +83,7 @@ func respond[In, Out any](ctx context.Context, c frame, f func(context.Context, 
 	var in In
 	if v := value(&in); v != nil {
 		if err := link.decode(c, v); err != nil {
-			return sendText(failed, c.number, err.Error())
+			return sendText(refused, c.number, err.Error())
 		}
 	}
 	out, trace, err := protect(ctx, in, f)
