@@ -120,6 +120,11 @@ func start(ctx context.Context, kind string) (string, error) {
 	}
 	cmd := exec.Command(program, "broker", kind, "--for", strconv.Itoa(owner()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what interrupts a cell is not meant for the broker
+	return announced(ctx, cmd, kind)
+}
+
+// announced starts a broker's command and returns the URL that it prints.
+func announced(ctx context.Context, cmd *exec.Cmd, kind string) (string, error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", err
@@ -128,14 +133,15 @@ func start(ctx context.Context, kind string) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	go cmd.Wait() // in a program that outlives it
 	defer context.AfterFunc(ctx, func() { cmd.Process.Kill() })()
 	text := bufio.NewReader(out)
 	line, err := text.ReadString('\n')
 	if err == nil && strings.HasPrefix(line, kind+"://") {
+		go cmd.Wait() // in a program that outlives it
 		return strings.TrimSpace(line), nil
 	}
 	rest, _ := io.ReadAll(text)
+	cmd.Wait() // closes the pipe, so not before all is read
 	return "", errors.Join(fmt.Errorf("%s: %s%s", cmd, line, rest), ctx.Err())
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,6 +129,21 @@ func TestVariable(t *testing.T) {
 			t.Error(variable, address, err)
 		}
 	}
+}
+
+// TestReason starts brokers that end at once, many at a time: what they say is not
+// lost, however late it is read.
+func TestReason(t *testing.T) {
+	var starting sync.WaitGroup
+	for range 100 {
+		starting.Go(func() {
+			_, err := broker.Announced(t.Context(), exec.Command("echo", "no port is free"), "nats")
+			if err == nil || !strings.HasSuffix(err.Error(), "no port is free\n") {
+				t.Error("the error is", err)
+			}
+		})
+	}
+	starting.Wait()
 }
 
 // TestNoGo cannot build the course's command.
