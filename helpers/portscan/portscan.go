@@ -103,7 +103,8 @@ func answer(err error) Answer {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Refused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH),
+		errors.Is(err, syscall.EHOSTDOWN): // macOS, of a neighbour that is not there
 		return Unreachable
 	case ok && timeout.Timeout():
 		return Silent

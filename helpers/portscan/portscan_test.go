@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -194,6 +195,19 @@ func TestAskUnreachable(t *testing.T) {
 	host, err := scan.Ask(t.Context(), netip.MustParseAddrPort("[100::1]:22")) // a discard prefix, RFC 6666
 	if err != nil || host.Answer != portscan.Unreachable && host.Answer != portscan.Silent {
 		t.Errorf("%+v, %v", host, err)
+	}
+}
+
+func TestAnswerOf(t *testing.T) {
+	for errno, want := range map[syscall.Errno]portscan.Answer{
+		syscall.ECONNREFUSED: portscan.Refused, syscall.EHOSTUNREACH: portscan.Unreachable,
+		syscall.ENETUNREACH: portscan.Unreachable, syscall.EHOSTDOWN: portscan.Unreachable,
+		syscall.ETIMEDOUT: portscan.Silent, syscall.EMFILE: "",
+	} {
+		err := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)}
+		if got := portscan.AnswerOf(err); got != want {
+			t.Errorf("%v: %q instead of %q", errno, got, want)
+		}
 	}
 }
 
