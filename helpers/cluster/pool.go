@@ -139,7 +139,8 @@ func (p *Pool[In, Out]) hire(workers *process.Func[settings, struct{}], n int) e
 }
 
 // Close kills the workers that were started here and leaves the broker. Jobs that
-// are not done fail with ErrClosed, and nobody begins them any more.
+// are not done fail with ErrClosed, and nobody begins them any more. If the broker is
+// away that holds only for a queue of the pool's own.
 func (p *Pool[In, Out]) Close() {
 	if !p.Private && p.nc.IsConnected() {
 		p.settle()

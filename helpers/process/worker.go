@@ -30,10 +30,10 @@ func serve[In, Out any](f func(context.Context, In) (Out, error)) {
 	unix.CloseOnExec(socket)
 	unix.CloseOnExec(pipe)
 	link = newConn(socket)
+	// A terminal sends an interrupt to the whole process group, but it is the program
+	// that decides. For what a task starts nothing changes: that a signal is ignored
+	// is inherited, that it is caught is not.
 	if !signal.Ignored(os.Interrupt) {
-		// A terminal sends it to the whole process group, but it is the program that
-		// decides. To catch it, unlike to ignore it, is not inherited by what a task
-		// starts.
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	// Initialisation is tied to the main thread, where each wait would cost a
