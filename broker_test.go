@@ -134,7 +134,9 @@ func testLessonOnCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := js.Stream(t.Context(), "manyhands_mine_dawdle")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	queue, err := js.Stream(ctx, "manyhands_mine_dawdle")
 	if err != nil {
 		t.Fatal(err)
 	}

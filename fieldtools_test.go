@@ -114,7 +114,7 @@ func testFindSSH(t *testing.T, tool program) {
 	}
 	// 16 files are too few for so many sockets, and that must not look like
 	// silence.
-	limited := exec.CommandContext(t.Context(), "sh", "-c", "ulimit -n 16; exec "+tool.path+" find-ssh --limit=0 --timeout=2s "+port+" "+n.Prefix.String())
+	limited := exec.CommandContext(t.Context(), "sh", "-c", "ulimit -n 16; exec '"+tool.path+"' find-ssh --limit=0 --timeout=2s "+port+" "+n.Prefix.String())
 	if out, err := limited.CombinedOutput(); err == nil || !strings.Contains(string(out), "too many open files") || !strings.Contains(string(out), "incomplete: ") {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -288,7 +288,7 @@ func blockingRepository(t *testing.T, dir string) (pipe string) {
 	}
 	git(t, dir, "add", ".")
 	git(t, dir, "commit", "-q", "-m", "a")
-	git(t, dir, "config", "filter.slow.clean", "exec 3> "+pipe+"; echo begun >&3; sleep 3600")
+	git(t, dir, "config", "filter.slow.clean", "exec 3> '"+pipe+"'; echo begun >&3; sleep 3600")
 	for path, text := range map[string]string{filepath.Join(dir, ".gitattributes"): "*.txt filter=slow\n", file: "b"} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

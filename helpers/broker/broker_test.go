@@ -58,7 +58,7 @@ func play(t *testing.T, role string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folders := strings.Fields(string(goEnv))
+	folders := strings.Split(strings.TrimSpace(string(goEnv)), "\n")
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "BROKER_TEST_ROLE="+role, "REDIS_URL=", "NATS_URL=", "GONB_PIPE=",
 		"XDG_CACHE_HOME="+t.TempDir(), "GOCACHE="+folders[0], "GOPATH="+folders[1])

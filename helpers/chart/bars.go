@@ -223,7 +223,7 @@ func barChart(quantity, unitName, remark string, bars []bar) Chart {
 		height: 70 + 42*len(drawn),
 		table:  t.bounded(),
 		note: sentences("Bar: median. Dots: each repeat", whisker(intervals),
-			left(dropped, "value", "that are no finite numbers"), left(missing, "alternative", "without a value"),
+			left(dropped, "value", "(infinite or not a number)"), left(missing, "alternative", "without a value"),
 			left(cut, "alternative", "for lack of room")),
 		description: describe(fmt.Sprintf("Bar chart of the %s of %d alternatives.", quantity, len(drawn)), t),
 		option: option{

@@ -94,7 +94,7 @@ func Distribution(figures ...ledger.Figure) Chart {
 		title:  distributionFinding(figures[0].Unit, drawn),
 		height: min(max(64*len(drawn), 120), 620) + 90,
 		table:  t.bounded(),
-		note: sentences(note, left(dropped, "value", "that are no finite numbers"),
+		note: sentences(note, left(dropped, "value", "(infinite or not a number)"),
 			left(cut, "figure", "for lack of room")),
 		description: describe(fmt.Sprintf("Histograms of %d figures.", len(drawn)), t),
 		option: option{

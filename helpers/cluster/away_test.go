@@ -114,12 +114,14 @@ func serve[In, Out any](t *testing.T, f *cluster.Func[In, Out], o cluster.Option
 func awaitStored(t *testing.T, node *server.Server, stream, subjects string, n uint64) {
 	t.Helper()
 	js := jetStream(t, node.ClientURL())
-	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-		s, err := js.Stream(t.Context(), stream)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		s, err := js.Stream(ctx, stream)
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(subjects))
+		info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjects))
 		if err != nil {
 			t.Fatal(err)
 		}

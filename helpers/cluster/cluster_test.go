@@ -120,7 +120,9 @@ func open[In, Out any](t testing.TB, f *cluster.Func[In, Out], o cluster.Options
 	if o.URL == "" {
 		o.URL = where
 	}
-	pool, err := f.Start(t.Context(), o)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // without a deadline JetStream gives a busy cluster 5 s
+	defer cancel()
+	pool, err := f.Start(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}

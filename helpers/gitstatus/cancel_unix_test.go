@@ -28,7 +28,7 @@ func TestCancelKillsChildren(t *testing.T) {
 	}
 	r.write(".gitattributes", "*.txt filter=slow\n")
 	r.write("a.txt", "b") // as long as before, so git has to look into it
-	r.git("config", "filter.slow.clean", "exec 3> "+alive+"; echo begun >&3; sleep 3600")
+	r.git("config", "filter.slow.clean", "exec 3> '"+alive+"'; echo begun >&3; sleep 3600")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	gone := make(chan error)

@@ -55,7 +55,10 @@ func TestLesson(t *testing.T) {
 			running = marked(t, mark, "ffmpeg")
 		}
 	}
-	args, _ := running[0].CmdlineSlice()
+	args, err := running[0].CmdlineSlice()
+	if err != nil || len(args) == 0 {
+		t.Fatalf("what ffmpeg writes is not known: %v", err)
+	}
 	if err := k.Interrupt(); err != nil {
 		t.Error(err)
 	}

@@ -53,7 +53,7 @@ func Open(t testing.TB) *Tab {
 	path := Find(t)
 	tab := &Tab{t: t}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, // the profile is chromedp's, which bears that a dying browser still writes to it
+		chromedp.ExecPath(path), chromedp.WSURLReadTimeout(2*time.Minute), chromedp.NoSandbox, chromedp.DisableGPU, // the profile is chromedp's, which bears that a dying browser still writes to it
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-background-networking", true))
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)

@@ -118,8 +118,8 @@ func TestTimeout(t *testing.T) {
 			}
 			defer k.Close()
 			run(t, k, "%%\nfmt.Print()") // so that the time-out is not spent on a first compilation
-			outputs, err := k.Execute(t.Context(), test.source, kernel.Options{Timeout: 10 * time.Second})
-			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "longer than 10s") {
+			outputs, err := k.Execute(t.Context(), test.source, kernel.Options{Timeout: 20 * time.Second})
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "longer than 20s") {
 				t.Fatalf("got %v", err)
 			}
 			if got := text(outputs, "stdout"); got != "started\n" {
@@ -257,7 +257,7 @@ func TestBackgroundChildHoldsStdout(t *testing.T) {
 	k := start(t)
 	outputs, err := k.Execute(t.Context(),
 		"%%\nc := exec.Command(\"sleep\", \"1000\")\nc.Stdout = os.Stdout\nfmt.Println(c.Start())",
-		kernel.Options{Timeout: 10 * time.Second})
+		kernel.Options{Timeout: 20 * time.Second})
 	if got := text(outputs, "stdout"); got != "<nil>\n" {
 		t.Errorf("starting the child gave %q", got)
 	}
@@ -423,7 +423,7 @@ func TestInterruptByMessage(t *testing.T) {
 	defer checkGone(t)
 	defer k.Close()
 	run(t, k, "%%\nfmt.Print()")
-	outputs, err := k.Execute(t.Context(), "%%\nfmt.Print(\"begun\")\nfor {}", kernel.Options{Timeout: 10 * time.Second})
+	outputs, err := k.Execute(t.Context(), "%%\nfmt.Print(\"begun\")\nfor {}", kernel.Options{Timeout: 20 * time.Second})
 	if !errors.Is(err, context.DeadlineExceeded) || text(outputs, "stdout") != "begun" {
 		t.Errorf("got %v after %q", err, text(outputs, "stdout"))
 	}

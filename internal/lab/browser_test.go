@@ -108,7 +108,7 @@ func (s *student) runAll() {
 // waitRun waits until every cell that holds something has a number.
 func (s *student) waitRun() {
 	s.t.Helper()
-	s.Wait(8*time.Minute, `(() => {
+	s.Wait(40*time.Minute, `(() => {
 		const cells = [...document.querySelectorAll(".jp-CodeCell")].filter((cell) => cell.querySelector(".cm-content")?.textContent !== "");
 		return cells.length > 0 && cells.every((cell) => /\[\d+\]/.test(cell.querySelector(".jp-InputPrompt").textContent)) && `+s.idle+`;
 	})()`)

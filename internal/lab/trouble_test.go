@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -28,11 +29,18 @@ func smallDisk(t *testing.T, dir, size string) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "none", dir).CombinedOutput(); err != nil {
+	asRoot := func(args ...string) *exec.Cmd {
+		if os.Getuid() != 0 {
+			args = append([]string{"sudo", "-n"}, args...)
+		}
+		return exec.Command(args[0], args[1:]...)
+	}
+	options := fmt.Sprintf("size=%s,uid=%d,gid=%d", size, os.Getuid(), os.Getgid())
+	if out, err := asRoot("mount", "-t", "tmpfs", "-o", options, "none", dir).CombinedOutput(); err != nil {
 		testparts.Missing(t, "a small disk cannot be mounted: "+string(out))
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+		if out, err := asRoot("umount", dir).CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
 	})

@@ -84,7 +84,7 @@ func TestBarsOnATerminal(t *testing.T) {
 		return
 	}
 	script := testparts.Program(t, "apt-get install bsdutils", "script")
-	cmd := exec.Command(script, "-qec", "stty cols 100 rows 30; "+os.Args[0]+" -test.run=^TestBarsOnATerminal$", os.DevNull)
+	cmd := exec.Command(script, "-qec", "stty cols 100 rows 30; '"+os.Args[0]+"' -test.run=^TestBarsOnATerminal$", os.DevNull)
 	cmd.Env = append(os.Environ(), "PROGRESS_ON_TERMINAL=1", "TERM=xterm")
 	seen, err := cmd.CombinedOutput()
 	if err != nil {

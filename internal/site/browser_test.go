@@ -53,7 +53,7 @@ func TestScriptsInABrowser(t *testing.T) {
 	open("02-threads.html")
 	for i := range 2 { // each is drawn when the reader comes to it
 		browsertest.Call[chromedp.Void](tab, `(i) => document.querySelectorAll(".mh-chart")[i].scrollIntoView({ behavior: "instant" })`, i)
-		tab.Wait(20*time.Second, fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d].querySelector(".mh-drawn .mh-live") !== null`, i))
+		tab.Wait(time.Minute, fmt.Sprintf(`document.querySelectorAll(".mh-chart")[%d].querySelector(".mh-drawn .mh-live") !== null`, i))
 	}
 
 	// What a reader has unfolded stays so when the charts are drawn anew, in other colours.
@@ -64,7 +64,7 @@ func TestScriptsInABrowser(t *testing.T) {
 	if dark := browsertest.Call[string](tab, ground); dark == light {
 		t.Error("the theme button changes nothing")
 	}
-	tab.Wait(20*time.Second, `document.querySelector(".mh-live").dataset.theme === "dark"`)
+	tab.Wait(time.Minute, `document.querySelector(".mh-live").dataset.theme === "dark"`)
 	if !browsertest.Call[bool](tab, `() => document.querySelector(".mh-chart details").open`) {
 		t.Error("the theme has folded the figures of a chart")
 	}
@@ -74,7 +74,7 @@ func TestScriptsInABrowser(t *testing.T) {
 	}
 	open("02-threads.html")
 	browsertest.Call[chromedp.Void](tab, `() => document.getElementById("when-it-goes-wrong").scrollIntoView({ behavior: "instant" })`)
-	tab.Wait(20*time.Second, `document.querySelector("#contents [aria-current]").textContent === "When it goes wrong"`)
+	tab.Wait(time.Minute, `document.querySelector("#contents [aria-current]").textContent === "When it goes wrong"`)
 	if folded := browsertest.Call[int](tab, `() => {
 		dispatchEvent(new Event("beforeprint"));
 		return document.querySelectorAll("details:not([open])").length;
@@ -99,9 +99,9 @@ func TestTabsBesideEachOther(t *testing.T) {
 		dispatchEvent(new StorageEvent("storage"));
 		document.querySelector(".run").scrollIntoView({ behavior: "instant" });
 	}`)
-	tab.Wait(20*time.Second, `localStorage.getItem("manyhands-read") === '["02-b.html","01-a.html"]'`)
-	tab.Wait(20*time.Second, `document.querySelectorAll("#lessons .tick").length === 2 && document.documentElement.dataset.theme === "dark"`)
-	tab.Wait(20*time.Second, `document.querySelector("#contents [aria-current]").textContent !== ""`)
+	tab.Wait(time.Minute, `localStorage.getItem("manyhands-read") === '["02-b.html","01-a.html"]'`)
+	tab.Wait(time.Minute, `document.querySelectorAll("#lessons .tick").length === 2 && document.documentElement.dataset.theme === "dark"`)
+	tab.Wait(time.Minute, `document.querySelector("#contents [aria-current]").textContent !== ""`)
 	for _, wrong := range tab.Wrong() {
 		t.Error(wrong)
 	}
@@ -118,7 +118,7 @@ func TestChartsKeepTheirRoom(t *testing.T) {
 	before := browsertest.Call[[]float64](tab, heights)
 	for i := range before {
 		browsertest.Call[chromedp.Void](tab, `(i) => document.querySelectorAll(".mh-plot")[i].scrollIntoView({ behavior: "instant" })`, i)
-		tab.Wait(20*time.Second, fmt.Sprintf(`document.querySelectorAll(".mh-plot")[%d].querySelector(".mh-live") !== null`, i))
+		tab.Wait(time.Minute, fmt.Sprintf(`document.querySelectorAll(".mh-plot")[%d].querySelector(".mh-live") !== null`, i))
 	}
 	if after := browsertest.Call[[]float64](tab, heights); len(before) == 0 || !slices.Equal(before, after) {
 		t.Errorf("charts of %v pixels take %v when they are drawn", before, after)

@@ -92,7 +92,7 @@ func TestSearchInABrowser(t *testing.T) {
 			return option?.id === id && input.getAttribute("aria-expanded") === "true" ? option.querySelector(".name").textContent : "";
 		}`)
 	}
-	wait := func(expression string) { t.Helper(); tab.Wait(10*time.Second, expression) }
+	wait := func(expression string) { t.Helper(); tab.Wait(time.Minute, expression) }
 	slash := func() {
 		t.Helper()
 		press(tab, "/")
@@ -161,7 +161,7 @@ func TestReadingProgressInABrowser(t *testing.T) {
 		t.Errorf("%q are read before anyone read", ticked())
 	}
 	browsertest.Call[chromedp.Void](tab, `() => document.querySelector(".run").scrollIntoView({ behavior: "instant" })`)
-	tab.Wait(10*time.Second, `document.querySelectorAll(".tick").length > 0`)
+	tab.Wait(time.Minute, `document.querySelectorAll(".tick").length > 0`)
 	for _, page := range []string{"04-pools.html", "index.html"} {
 		tab.Do(chromedp.Navigate(fileURL(dir, page)))
 		if got := ticked(); !slices.Contains(got, "02-threads.html") {

@@ -98,7 +98,7 @@ func TestSlidesInABrowser(t *testing.T) {
 	tab.Do(chromedp.Navigate(fileURL(dir, "slides", "02.html")))
 	at := func(want string) {
 		t.Helper()
-		tab.Wait(10*time.Second, `document.getElementById("place").textContent.startsWith("`+want+` of ") && location.hash === "#s`+want+`" &&
+		tab.Wait(time.Minute, `document.getElementById("place").textContent.startsWith("`+want+` of ") && location.hash === "#s`+want+`" &&
 			Math.abs(document.getElementById("s`+want+`").getBoundingClientRect().top) < 2`)
 	}
 	at("1")
@@ -144,11 +144,11 @@ func TestSlidesWaitForTheClass(t *testing.T) {
 	seen(false)
 	tab.Do(chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
 	seen(true)
-	tab.Wait(10*time.Second, `document.getElementById("place").textContent === "2 of 2"`)
+	tab.Wait(time.Minute, `document.getElementById("place").textContent === "2 of 2"`)
 	// Without a keyboard.
 	tab.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(fileURL(dir, "slides", "01.html")))
 	seen(false)
 	tab.Do(chromedp.Click("#next"), chromedp.Click("#next"))
 	seen(true)
-	tab.Wait(10*time.Second, `document.getElementById("place").textContent === "2 of 2"`)
+	tab.Wait(time.Minute, `document.getElementById("place").textContent === "2 of 2"`)
 }
