@@ -23,6 +23,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -206,7 +207,7 @@ func (t *T) Context() context.Context { return t.ctx }
 func (t *T) Leaks() {
 	const patience = 500 * time.Millisecond
 	for waited, pause := time.Duration(0), time.Millisecond; ; waited, pause = waited+pause, 2*pause {
-		left := running(t.pkg, bubble())
+		left := t.left()
 		if len(left) == 0 {
 			return
 		}
@@ -216,4 +217,15 @@ func (t *T) Leaks() {
 		}
 		time.Sleep(pause) // ever longer, as looking stops the whole program
 	}
+}
+
+// left returns those that are there now, in the caller's bubble or outside of all.
+// In a bubble they have to be at rest: one that helps the garbage collector is, for
+// that moment, in none.
+func (t *T) left() []string {
+	where := bubble()
+	if where != outside {
+		synctest.Wait()
+	}
+	return running(t.pkg, where)
 }
