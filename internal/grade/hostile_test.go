@@ -92,6 +92,8 @@ func TestRefused(t *testing.T) {
 		"a wait before checks": {"var x = <-make(chan int)\n" + right, "received from a channel"},
 		"a New of its own":     {"var x = errors.New(\"\")\ntype mine struct{}\nfunc (mine) New(string) error { for {} }\nvar errors mine\n" + right, "initialised by a call of errors.New"},
 		"one core":             {right + "func f() { runtime.GOMAXPROCS(1) }\n", "runtime.GOMAXPROCS has no place in an answer, but for GOMAXPROCS(0)"},
+		"another's variable":   {right + "func f() { context.DeadlineExceeded = nil }\n", "line 8: context.DeadlineExceeded is not the answer's to change"},
+		"by its address":       {right + "func f() { p := &io.EOF; *p = nil }\n", "io.EOF is not the answer's to change"},
 		"a literal called":     {"var x = func() int { for {} }()\n" + right, "a variable outside of functions is initialised by a call"},
 		"the weaver's name":    {right + "func f() { manyhandsPerturb.Seed(0) }\n", "the name manyhandsPerturb is the grader's"},
 		"an endless cell":      {right + strings.Repeat("// more\n", 20_000), "no answer needs"},

@@ -140,14 +140,18 @@ func (v *vetted) allowed(q *practical.Question) error {
 		}
 	}
 	var err error
-	own, known, reads := v.imports(), knownTo(q), v.reads()
+	own, known, reads, changes := v.imports(), knownTo(q), v.reads(), v.changes()
 	v.packages(func(x *ast.Ident, sel string) {
 		p := own[x.Name]
 		if p == "" {
 			p = known[x.Name]
 		}
-		if err == nil && slices.Contains(forbidden[p], sel) && !reads[x.Pos()] {
+		switch {
+		case err != nil || p == "":
+		case slices.Contains(forbidden[p], sel) && !reads[x.Pos()]:
 			err = refuse("line %d: %s.%s has no place in an answer%s", v.line(x), x.Name, sel, but[sel])
+		case changes[x.Pos()]:
+			err = refuse("line %d: %s.%s is not the answer's to change", v.line(x), x.Name, sel)
 		}
 	})
 	return err
@@ -159,6 +163,26 @@ func (v *vetted) reads() map[token.Pos]bool {
 	ast.Inspect(v.file, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok && reading.MatchString(types.ExprString(call)) {
 			begin[call.Pos()] = true
+		}
+		return true
+	})
+	return begin
+}
+
+// changes returns where expressions begin that are assigned to, or whose address is
+// taken.
+func (v *vetted) changes() map[token.Pos]bool {
+	begin := map[token.Pos]bool{}
+	ast.Inspect(v.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, left := range n.Lhs {
+				begin[ast.Unparen(left).Pos()] = true
+			}
+		case *ast.UnaryExpr:
+			if _, literal := n.X.(*ast.CompositeLit); n.Op == token.AND && !literal {
+				begin[ast.Unparen(n.X).Pos()] = true
+			}
 		}
 		return true
 	})
