@@ -32,6 +32,11 @@ var gallery = []struct {
 			ledger.Figure{Name: "one core", Unit: "MB/s", Values: []float64{9100, 9240, 9080, 9150, 9200, 9130}},
 			ledger.Figure{Name: "two cores", Unit: "MB/s", Values: []float64{12100, 12240, 12080, 12150, 12200, 12130}})
 	}, 4, []string{"two cores", "MB/s"}},
+	{"within a limit", func() chart.Chart {
+		return chart.Within(
+			ledger.Figure{Name: "reading", Unit: "MB/s", Values: []float64{20100, 20240, 20080, 20150, 20200, 20130}},
+			ledger.Figure{Name: "one core", Unit: "MB/s", Values: []float64{9100, 9240, 9080, 9150, 9200, 9130}})
+	}, 12, []string{"one core"}}, // with the dashed line
 	{"five at once", func() chart.Chart { return chart.Lanes(spans(5, func(i int) time.Duration { return 0 })) }, 5,
 		[]string{"worker 4", "slow(3)", "time, s"}},
 	{"in a row", func() chart.Chart {

@@ -4,12 +4,12 @@
 // (package.json says how).
 import { use } from "echarts/core";
 import { BarChart, CustomChart, LineChart, ScatterChart } from "echarts/charts";
-import { GridComponent, LegendPlainComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
+import { GridComponent, LegendPlainComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 
 use([
   BarChart, CustomChart, LineChart, ScatterChart,
-  GridComponent, LegendPlainComponent, MarkAreaComponent, TooltipComponent,
+  GridComponent, LegendPlainComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent,
   CanvasRenderer, SVGRenderer,
 ]);
 
