@@ -29,7 +29,8 @@ type school struct {
 	practical *practical.Practical
 }
 
-func newSchool(t *testing.T) *school {
+// firstPractical reads the course's first practical.
+func firstPractical(t *testing.T) (*course.Course, *practical.Practical) {
 	t.Helper()
 	c, err := course.Find()
 	if err != nil {
@@ -39,6 +40,12 @@ func newSchool(t *testing.T) *school {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c, p
+}
+
+func newSchool(t *testing.T) *school {
+	t.Helper()
+	c, p := firstPractical(t)
 	b, err := brokerd.Start("nats")
 	if err != nil {
 		t.Fatal(err)
@@ -235,14 +242,7 @@ func (s *school) testNobody(t *testing.T) {
 // TestNoSandbox checks and grades where no sandbox can be made, for want of
 // bubblewrap or of rights: a student's own code runs all the same, others' does not.
 func TestNoSandbox(t *testing.T) {
-	c, err := course.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, p := firstPractical(t)
 	tool := program{built(t), c.Root}
 	class := handIn(t, p, p.Questions[1].Solved())
 	bin := t.TempDir()

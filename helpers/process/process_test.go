@@ -464,19 +464,25 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// begun starts a program and returns what it prints.
+func begun(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
+	t.Helper()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return bufio.NewReader(stdout)
+}
+
 // TestParentKilled kills a program whose workers wait and spin, with and without
 // the signal that Linux sends. They hold its stdout, which ends with the last.
 func TestParentKilled(t *testing.T) {
 	for _, env := range []string{"PROCESS_TEST_SIGNAL=", "PROCESS_TEST_SIGNAL=off"} {
 		cmd := program(t, "parent", env)
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(stdout)
+		lines := begun(t, cmd)
 		for range 2 {
 			if line, err := lines.ReadString('\n'); err != nil || !strings.HasPrefix(line, "in ") {
 				t.Fatalf("%q, %v", line, err)
@@ -495,14 +501,7 @@ func TestParentKilled(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	cmd := program(t, "interrupted")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(stdout)
+	lines := begun(t, cmd)
 	if line, err := lines.ReadString('\n'); line != "begun\n" {
 		t.Fatalf("%q, %v", line, err)
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"manyhands/internal/course"
-	"manyhands/internal/practical"
 	"manyhands/internal/testparts"
 )
 
@@ -20,14 +18,7 @@ func TestMomentsFault(t *testing.T) {
 	if testparts.Race {
 		t.Skip("the race detector does not see into other programs")
 	}
-	c, err := course.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, p := firstPractical(t)
 	for name, test := range map[string]struct {
 		why   string
 		times int

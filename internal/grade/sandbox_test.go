@@ -25,11 +25,9 @@ import (
 	"manyhands/internal/practical"
 )
 
-// TestWalls runs code that no vetting has seen, in the sandbox: what it tries must
-// fail there too, and nothing of it is left. Each answer panics when it succeeds, and
-// does its work when not.
-func TestWalls(t *testing.T) {
-	adopt(t)
+// firstPractical reads the course's first practical.
+func firstPractical(t *testing.T) (*course.Course, *practical.Practical) {
+	t.Helper()
 	c, err := course.Find()
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +36,15 @@ func TestWalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c, p
+}
+
+// TestWalls runs code that no vetting has seen, in the sandbox: what it tries must
+// fail there too, and nothing of it is left. Each answer panics when it succeeds, and
+// does its work when not.
+func TestWalls(t *testing.T) {
+	adopt(t)
+	c, p := firstPractical(t)
 	g, err := New(t.Context(), c, p, Options{Limit: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
