@@ -8,8 +8,24 @@ import (
 	"strings"
 	"testing"
 
+	"manyhands/internal/course"
+	"manyhands/internal/practical"
 	"manyhands/internal/testparts"
 )
+
+// firstPractical reads the course's first practical.
+func firstPractical(t *testing.T) (*course.Course, *practical.Practical) {
+	t.Helper()
+	c, err := course.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, p
+}
 
 // TestMomentsFault grades a right answer where the compiler ends, some of the times, as
 // it does on a full disk or when the kernel needs its memory: it is not the student who

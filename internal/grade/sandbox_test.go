@@ -21,23 +21,8 @@ import (
 	ps "github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sys/unix"
 
-	"manyhands/internal/course"
 	"manyhands/internal/practical"
 )
-
-// firstPractical reads the course's first practical.
-func firstPractical(t *testing.T) (*course.Course, *practical.Practical) {
-	t.Helper()
-	c, err := course.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := practical.Read(c.Path("lessons", "practicals", "1-threads-and-pools.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, p
-}
 
 // TestWalls runs code that no vetting has seen, in the sandbox: what it tries must
 // fail there too, and nothing of it is left. Each answer panics when it succeeds, and
