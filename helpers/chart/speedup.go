@@ -74,7 +74,9 @@ func SpeedUp(workers []int, c measure.Comparison, curves ...Curve) Chart {
 	chart.option["xAxis"].(option)["min"] = d.first
 	chart.option["xAxis"].(option)["max"] = last
 	if last/base > 1.5*highest { // room for the points rather than for all of the ideal
-		chart.option["yAxis"].(option)["max"] = math.Ceil(1.25 * highest)
+		top := 1.25 * highest
+		step := math.Ceil(top / 5)
+		chart.option["yAxis"].(option)["max"], chart.option["yAxis"].(option)["interval"] = step*math.Ceil(top/step), step
 	}
 	if last > measuredTo {
 		chart.note = "Dashed and shaded: more workers than were measured, a prediction."

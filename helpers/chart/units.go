@@ -3,6 +3,7 @@ package chart
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,9 +48,21 @@ func (u unit) format(value float64) string {
 // number formats x with three significant digits, more only where the integer part has more; a whole number as such.
 func number(x float64) string {
 	if x == math.Trunc(x) && math.Abs(x) < 1e9 || !finite(x) {
-		return strconv.FormatFloat(x, 'f', -1, 64)
+		return grouped(strconv.FormatFloat(x, 'f', -1, 64))
 	}
 	return significant(x, 3)
+}
+
+// grouped puts a space, at which no line breaks, between the thousands of a whole number that has five digits or more.
+func grouped(digits string) string {
+	first := strings.IndexAny(digits, "123456789")
+	if first < 0 || len(digits)-first < 5 || strings.Trim(digits[first:], "0123456789") != "" {
+		return digits
+	}
+	for i := len(digits) - 3; i > first; i -= 3 {
+		digits = digits[:i] + "\u00a0" + digits[i:]
+	}
+	return digits
 }
 
 // significant formats x with n significant digits, without an exponent where that is readable.
@@ -61,7 +74,7 @@ func significant(x float64, n int) string {
 	if digits > 9 {
 		return strconv.FormatFloat(x, 'g', n, 64)
 	}
-	return strconv.FormatFloat(x, 'f', max(digits, 0), 64)
+	return grouped(strconv.FormatFloat(x, 'f', max(digits, 0), 64))
 }
 
 // interval formats the ends of an interval, with a digit more than a value, as they are close to each other.

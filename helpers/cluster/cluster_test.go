@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -546,7 +548,7 @@ func startNode(t *testing.T, o *server.Options) *server.Server {
 	t.Helper()
 	o.Host, o.NoLog, o.NoSigs = "127.0.0.1", true, true
 	if o.Port == 0 {
-		o.Port = server.RANDOM_PORT
+		o.Port = lastingPort(t)
 	}
 	s, err := server.NewServer(o)
 	if err != nil {
@@ -557,11 +559,28 @@ func startNode(t *testing.T, o *server.Options) *server.Server {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the server does not listen")
 	}
-	fmt.Sscan(s.Addr().String()[strings.LastIndex(s.Addr().String(), ":")+1:], &o.Port)
 	return s
+}
+
+// lastingPort returns a free port below those that the system gives to whoever asks
+// for any, or connects from one: it is still free when a server comes back to it.
+func lastingPort(t *testing.T) int {
+	t.Helper()
+	var err error
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		l, taken := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if taken == nil {
+			l.Close()
+			return port
+		}
+		err = taken
+	}
+	t.Fatal(err)
+	return 0
 }
 
 // events keeps what happened.

@@ -54,7 +54,7 @@ var gallery = []struct {
 	}, 90, []string{"mutex", "atomic", "channel"}},
 	{"depth", func() chart.Chart { return chart.Depth(8, queue(8, 900)) }, 2, []string{"capacity", "items waiting"}},
 	{"lines", lines, 4, []string{"workers", "time, ms", "two cores"}},
-	{"a legend of two rows", names, 4, []string{"as fast as in a row", "times as fast", "10,000"}},
+	{"a legend of two rows", names, 4, []string{"as fast as in a row", "times as fast", "10\u00a0000"}},
 	{"a point", func() chart.Chart {
 		return chart.Lines(chart.Axis{Name: "x"}, chart.Axis{Name: "y"}, chart.Series{Name: "alone", Points: []chart.Point{{}}})
 	}, 0, []string{"alone"}},

@@ -34,13 +34,16 @@
   // Without quotes, which ECharts does not escape in an SVG.
   const font = "system-ui, -apple-system, Segoe UI, Noto Sans, Liberation Sans, sans-serif";
 
+  // grouped is chart.number's way of writing a long number.
+  const grouped = (x) => (Math.abs(x) < 10000 ? String(x) : String(x).replace(/\B(?=(\d{3})+$)/g, "\u00a0"));
+
   // The labels of an axis name the font once more: ECharts would measure them in another than it draws them in, and
   // cut them off.
   function theme(c) {
     const axis = {
       axisLine: { lineStyle: { color: c.faint } },
       axisTick: { lineStyle: { color: c.faint } },
-      axisLabel: { color: c.muted, fontSize: 12, fontFamily: font, hideOverlap: true },
+      axisLabel: { color: c.muted, fontSize: 12, fontFamily: font, hideOverlap: true, formatter: grouped },
       nameTextStyle: { color: c.muted, fontSize: 12 },
       splitLine: { lineStyle: { color: c.grid } },
       minorSplitLine: { lineStyle: { color: c.grid } },
@@ -153,7 +156,7 @@
   // widths of a wide one (DejaVu Sans), and no text is cut off or runs into the next.
   function measureText(text, font) {
     const width = (char) =>
-      char > "\u1100" ? 1 : /[MW@%mw]/.test(char) ? 0.95 : /[ .,:;'|!()\[\]ijlIft]/.test(char) ? 0.38 : 0.64;
+      char > "\u1100" ? 1 : /[MW@%mw]/.test(char) ? 0.95 : /[ \u00a0.,:;'|!()\[\]ijlIft]/.test(char) ? 0.38 : 0.64;
     const size = parseFloat(/([\d.]+)px/.exec(font)?.[1] ?? 12);
     return { width: size * Array.from(text).reduce((sum, char) => sum + width(char), 0) };
   }

@@ -329,9 +329,10 @@ func (s *student) comeBack(name string) {
 
 // TestNotebook7 runs a lesson in the plain pages that the same server has.
 func TestNotebook7(t *testing.T) {
-	nb, text := lesson(t, "02-threads.ipynb")
-	s := arrive(t, map[string]string{"02-threads.ipynb": text})
-	s.Do(chromedp.Navigate(s.server + "notebooks/02-threads.ipynb?token=" + s.token))
+	const name = "00-welcome.ipynb"
+	nb, text := lesson(t, name)
+	s := arrive(t, map[string]string{name: text})
+	s.Do(chromedp.Navigate(s.server + "notebooks/" + name + "?token=" + s.token))
 	s.idle = "true" // it shows no kernel that is idle, so the server is asked
 	s.waitOpen()
 	s.waitKernel(s.server, func(k kernel) bool { return k == kernel{"idle", 1} })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -204,13 +205,21 @@ func TestJupyterInTheImage(t *testing.T) {
 	defer jupyter.Wait()
 	defer cancel()
 	server := struct{ URL string }{}
-	for end := time.Now().Add(2 * time.Minute); server.URL == ""; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("Jupyter does not say where it is")
-		}
+	answers := func() bool { // it says where it is before it is there
 		said, _ := filepath.Glob(filepath.Join(home, ".local", "share", "jupyter", "runtime", "jpserver-*.json"))
-		if len(said) > 0 {
-			json.Unmarshal([]byte(read(t, said[0])), &server) // perhaps not whole yet
+		if len(said) == 0 || json.Unmarshal([]byte(read(t, said[0])), &server) != nil { // perhaps not whole yet
+			return false
+		}
+		response, err := http.Get(server.URL + "api")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return true
+	}
+	for end := time.Now().Add(2 * time.Minute); !answers(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("Jupyter does not say where it is, or is not there")
 		}
 	}
 	var folder struct{ Content []struct{ Name string } }
