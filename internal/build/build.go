@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -152,8 +153,11 @@ func (b *builder) all(ctx context.Context, lessons []*lesson.Lesson) error {
 		})
 	}
 	group.Wait()
-	if ctx.Err() != nil {
-		return fmt.Errorf("build stopped: %w; finished lessons are written, the others are as they were", context.Cause(ctx))
+	if cause := context.Cause(ctx); cause != nil {
+		stopped := fmt.Errorf("build stopped: %w; finished lessons are written, the others are as they were", cause)
+		// Those that had failed by themselves are told too: else they would have to run again to be known.
+		byTheStop := func(err error) bool { return errors.Is(err, cause) }
+		return errors.Join(append(slices.DeleteFunc(failures, byTheStop), stopped)...)
 	}
 	return errors.Join(failures...)
 }

@@ -279,14 +279,18 @@ func fifo(t *testing.T) string {
 	return path
 }
 
+// TestStoppedInTheMiddleOfACell stops a build whose first lesson has failed.
 func TestStoppedInTheMiddleOfACell(t *testing.T) {
 	ready, err := os.OpenFile(fifo(t), os.O_RDWR, 0) // for writing too: then it does not wait for the cell
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ready.Close()
-	c := classroom(t, map[string]string{"00-endless": cell(fmt.Sprintf(
-		`os.WriteFile(%q, []byte("!"), 0); for { time.Sleep(time.Hour) }`, ready.Name()))})
+	c := classroom(t, map[string]string{
+		"00-bad": cell(`panic("out of chalk")`),
+		"01-endless": cell(fmt.Sprintf(
+			`os.WriteFile(%q, []byte("!"), 0); for { time.Sleep(time.Hour) }`, ready.Name())),
+	})
 	ctx, stop := context.WithCancelCause(t.Context())
 	inTheMiddle := errors.New("in the middle")
 	stopped := make(chan time.Time, 1)
@@ -295,14 +299,17 @@ func TestStoppedInTheMiddleOfACell(t *testing.T) {
 		stopped <- time.Now()
 		stop(errors.Join(inTheMiddle, err))
 	}()
-	err = build.Lessons(ctx, c, build.Options{CellTimeout: time.Minute, Out: t.Output()})
+	err = build.Lessons(ctx, c, build.Options{CellTimeout: time.Minute, Out: t.Output()}.AtOnce(1))
 	if !errors.Is(err, inTheMiddle) || !strings.Contains(err.Error(), "stopped") {
 		t.Fatalf("error %v, want that the build was stopped", err)
+	}
+	if said := err.Error(); !strings.Contains(said, "out of chalk") || strings.Contains(said, "01-endless") {
+		t.Errorf("error %v, want also the lesson that had failed, and not the one that was stopped", err)
 	}
 	if took := time.Since(<-stopped); took > 30*time.Second {
 		t.Errorf("it stopped only after %v", took)
 	}
-	if _, err := os.Stat(c.Path("notebooks", "00-endless.ipynb")); err == nil {
+	if _, err := os.Stat(c.Path("notebooks", "01-endless.ipynb")); err == nil {
 		t.Error("an unfinished notebook was written")
 	}
 }
