@@ -78,7 +78,7 @@ func Run(ctx context.Context, c *course.Course, g Group, bars *progress.Progress
 	defer func() { task.Done(err) }()
 	var failures []error
 	for _, b := range g.Benchmarks {
-		r := run{record: &record, step: task.Step, short: short, said: map[string][]string{}}
+		r := run{record: &record, begin: task.Begin, short: short, said: map[string][]string{}}
 		if err := r.all(ctx, c, b, temp.Path); ctx.Err() != nil {
 			return record, fmt.Errorf("bench stopped: %w", context.Cause(ctx))
 		} else if err != nil {
@@ -103,7 +103,7 @@ func (b Benchmarks) inOrder(figures []Figure) []Figure {
 // run is one go test under way.
 type run struct {
 	record  *Record
-	step    func(what string)
+	begin   func(what string)
 	short   bool
 	said    map[string][]string // the lines of each benchmark; "": of the build
 	figures []Figure
@@ -172,7 +172,7 @@ func (r *run) see(e event) error {
 	switch e.Action {
 	case "run":
 		if !strings.Contains(e.Test, "/") {
-			r.step(strings.TrimPrefix(e.Test, "Benchmark"))
+			r.begin(strings.TrimPrefix(e.Test, "Benchmark"))
 		}
 	case "output", "build-output":
 		if !strings.HasPrefix(e.Output, "=== ") {

@@ -216,7 +216,7 @@ func (b *builder) execute(ctx context.Context, nb *notebook.Notebook, path strin
 	defer k.Close()
 	err = kernel.ExecuteNotebook(ctx, k, nb, kernel.NotebookOptions{
 		Timeout: b.opt.CellTimeout,
-		OnCell:  func(index, total int) { task.Step(fmt.Sprintf("cell %d", index+1)) },
+		OnCell:  func(index, total int) { task.Begin(fmt.Sprintf("cell %d", index+1)) },
 	})
 	if err != nil {
 		return err

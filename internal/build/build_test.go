@@ -325,6 +325,15 @@ func TestBrokenLessonsAreAllNamed(t *testing.T) {
 	}
 }
 
+// TestASlowCellIsHeardOf counts the cells that are done, not the one that begins.
+func TestASlowCellIsHeardOf(t *testing.T) {
+	c := classroom(t, map[string]string{"00-slow": "# Slow\n" + cell(`time.Sleep(6 * time.Second)`) + cell(`fmt.Println("at last")`)})
+	said, err := run(t, c, build.Options{})
+	if err != nil || !strings.Contains(said, "00-slow: 1/2 cell 3\n") {
+		t.Errorf("the build said %q, %v", said, err)
+	}
+}
+
 func TestANeedThatIsNoLesson(t *testing.T) {
 	c := classroom(t, map[string]string{"00-one": "needs: [algebra]\n---\n# One\n"})
 	if _, err := run(t, c, build.Options{}); err == nil || !strings.Contains(err.Error(), `00-one.md:4: needs: no lesson "algebra"`) {

@@ -31,13 +31,13 @@ func Text(c *course.Course, opt Options) error {
 	task := show.Task("text and charts", len(lessons))
 	var errs []error
 	for _, l := range lessons {
+		task.Begin(l.Name)
 		path := c.Path("notebooks", l.Name+".ipynb")
 		changed, err := retext(l, path, renderer)
 		if changed {
 			show.Printf("new text or charts in %s", path)
 		}
 		errs = append(errs, err)
-		task.Step(l.Name)
 	}
 	err = errors.Join(errs...)
 	task.Done(err)

@@ -70,7 +70,8 @@ func (p *Progress) Task(name string, total int) *Task {
 	if total == 0 {
 		t.bar = p.bars.AddSpinner(0, decorators...)
 	} else {
-		t.bar = p.bars.AddBar(int64(total), append(decorators, mpb.BarWidth(40), mpb.BarRemoveOnComplete())...)
+		t.bar = p.bars.AddBar(0, append(decorators, mpb.BarWidth(40))...)
+		t.bar.SetTotal(int64(total), false) // a total given to AddBar would end the bar when it is full, and not Done
 	}
 	return t
 }
@@ -82,17 +83,28 @@ type Task struct {
 	total    int
 	start    time.Time
 	bar      *mpb.Bar // nil where there are no bars
+	underWay int      // steps that have begun and are not done: 0 or 1, where they are told to begin
 
 	mu    sync.Mutex
-	steps int
+	steps int // that are done
 	what  string
 	spoke time.Time // when this task last wrote a line
 }
 
-// Step says that one step is done and what comes next.
-func (t *Task) Step(what string) {
+// Begin says that a step begins, which is done when the next one begins: for
+// one goroutine that goes from step to step.
+func (t *Task) Begin(what string) {
+	t.add(t.underWay, what)
+	t.underWay = 1
+}
+
+// Step says that a step is done, where several are under way or nobody can say
+// when one begins.
+func (t *Task) Step(what string) { t.add(1, what) }
+
+func (t *Task) add(done int, what string) {
 	t.mu.Lock()
-	t.steps++
+	t.steps += done
 	t.what = what
 	speak := t.bar == nil && time.Since(t.spoke) >= quiet
 	if speak {
@@ -100,7 +112,7 @@ func (t *Task) Step(what string) {
 	}
 	t.mu.Unlock()
 	if t.bar != nil && t.total > 0 {
-		t.bar.Increment()
+		t.bar.IncrBy(done)
 	}
 	if speak {
 		t.progress.Printf("%s: %s", t.name, t.status())

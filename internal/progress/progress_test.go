@@ -75,11 +75,18 @@ func TestTasksAtOnce(t *testing.T) {
 func TestBarsOnATerminal(t *testing.T) {
 	if os.Getenv("PROGRESS_ON_TERMINAL") != "" {
 		p := progress.New(os.Stdout)
-		task := p.Task("bars", 3)
-		task.Step("one")
-		task.Step("two")
+		bars, cells, full := p.Task("bars", 3), p.Task("cells", 2), p.Task("full", 1)
+		bars.Step("one")
+		bars.Step("two")
+		cells.Begin("first")
+		cells.Begin("last")
+		full.Step("all")
 		time.Sleep(2 * time.Second) // long enough for mpb to draw: its clock is the wall's
-		task.Done(nil)
+		full.Step("all, and its end")
+		time.Sleep(2 * time.Second)
+		for _, task := range []*progress.Task{bars, cells, full} {
+			task.Done(nil)
+		}
 		p.Wait()
 		return
 	}
@@ -90,7 +97,9 @@ func TestBarsOnATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, seen)
 	}
-	if !bytes.Contains(seen, []byte("2/3 two")) || !bytes.Contains(seen, []byte("✓ bars")) {
-		t.Errorf("the terminal saw %q", seen)
+	for _, want := range []string{"2/3 two", "1/2 last", "1/1 all, and its end", "✓ bars"} {
+		if !bytes.Contains(seen, []byte(want)) {
+			t.Errorf("the terminal saw no %q: %q", want, seen)
+		}
 	}
 }

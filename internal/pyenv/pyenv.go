@@ -221,9 +221,9 @@ func (e Env) install(ctx context.Context, b *building) (err error) {
 		if words := strings.Fields(line); len(words) > 1 {
 			switch words[0] {
 			case "Collecting", "Ignoring":
-				task.Step(strings.TrimSuffix(words[1], ":"))
+				task.Begin(strings.TrimSuffix(words[1], ":"))
 			case "Installing":
-				task.Step("all there, installing (half a minute)")
+				task.Begin("all there, installing (half a minute)")
 			}
 		}
 	}, e.Python(), "-I", "-m", "pip", "install", "--no-input", "--no-user", "--disable-pip-version-check",
