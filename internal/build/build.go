@@ -125,7 +125,7 @@ func newBuilder(ctx context.Context, c *course.Course, opt Options) (*builder, e
 	if err != nil {
 		return nil, err
 	}
-	if err := gonb.Warm(ctx, c, toolchain, gonb.HasCompiler(), opt.Out); err != nil {
+	if err := gonb.Warm(ctx, c, toolchain, gonb.HasCompiler(ctx), opt.Out); err != nil {
 		return nil, err
 	}
 	renderer, err := echarts.NewRenderer()

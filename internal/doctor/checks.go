@@ -40,7 +40,7 @@ var goVersion = regexp.MustCompile(`go1\.(\d+)\S*`)
 
 func checkGo(ctx context.Context, c *course.Course) Finding {
 	f := Finding{Name: "Go", For: "compiling the cells", Get: "https://go.dev/dl"}
-	cmd := exec.CommandContext(ctx, "go", "version")
+	cmd := pyenv.Command(ctx, "go", "version")
 	cmd.Dir = c.Root // where go.mod may choose another toolchain
 	out, err := cmd.Output()
 	if err != nil {
@@ -123,19 +123,19 @@ func checkBuildCache(_ context.Context, c *course.Course) Finding {
 }
 
 // Compiler looks for what `go build -race` needs beside Go.
-func Compiler() Finding {
+func Compiler(ctx context.Context) Finding {
 	f := Finding{Name: "C compiler", Detail: "there, and Go has a race detector for this machine",
 		For: "the cells that run the race detector (-race)", Get: install("gcc libc6-dev", "gcc")}
 	if runtime.GOOS == "darwin" {
 		f.Get = "xcode-select --install"
 	}
-	if !gonb.HasCompiler() {
+	if !gonb.HasCompiler(ctx) {
 		f.State, f.Detail = Missing, "none, or Go has no race detector for "+runtime.GOOS+"/"+runtime.GOARCH
 	}
 	return f
 }
 
-func checkCompiler(context.Context, *course.Course) Finding { return Compiler() }
+func checkCompiler(ctx context.Context, _ *course.Course) Finding { return Compiler(ctx) }
 
 func checkPython(ctx context.Context, _ *course.Course) Finding {
 	f := Finding{Name: "Python", For: "JupyterLab and the lessons' Python side", Get: pyenv.InstallPython()}
@@ -197,7 +197,7 @@ func program(ctx context.Context, names []string, argument string) (detail strin
 			err = missing
 			continue
 		}
-		out, failed := exec.CommandContext(ctx, path, argument).Output()
+		out, failed := pyenv.Command(ctx, path, argument).Output()
 		if failed != nil {
 			return "", fmt.Errorf("%s does not run: %w", path, failed)
 		}
@@ -246,7 +246,7 @@ func checkSandbox(ctx context.Context, _ *course.Course) Finding {
 	if f = optional(ctx, f, "--version", "bwrap"); f.State != OK {
 		return f
 	}
-	out, err := exec.CommandContext(ctx, "bwrap", "--unshare-all", "--ro-bind", "/", "/", "true").CombinedOutput()
+	out, err := pyenv.Command(ctx, "bwrap", "--unshare-all", "--ro-bind", "/", "/", "true").CombinedOutput()
 	if err != nil {
 		f.State, f.Get = Missing, "allow user namespaces: sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"
 		f.Detail = fmt.Sprintf("%s is there, but may not make a sandbox: %s", f.Detail, bytes.TrimSpace(out))

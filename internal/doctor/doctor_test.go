@@ -2,11 +2,13 @@ package doctor_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"manyhands/internal/course"
 	"manyhands/internal/doctor"
@@ -98,6 +100,32 @@ func TestBrokenProgram(t *testing.T) {
 	}
 	if f := find(t, findings, "FFmpeg"); f.State != doctor.Missing || !strings.Contains(f.Detail, "does not run") {
 		t.Errorf("an FFmpeg that fails: %+v", f)
+	}
+}
+
+// TestProgramsThatHang looks at wrappers whose programs outlive them and keep
+// their output open.
+func TestProgramsThatHang(t *testing.T) {
+	bin := t.TempDir()
+	const hang = "sleep 60"
+	for name, script := range map[string]string{
+		"go": hang, "python3": hang, "git": hang, "redis-server": hang, "ffmpeg": hang, "chromium": hang,
+		"bwrap": `[ "$1" = --version ] || ` + hang, // so that it is asked for a sandbox too
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	findings := doctor.Check(ctx, &course.Course{Root: t.TempDir()})
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("after one second it went on for %v", took)
+	}
+	if f := find(t, findings, "FFmpeg"); f.State != doctor.Missing || !strings.Contains(f.Detail, "does not run") {
+		t.Errorf("an FFmpeg that hangs: %+v", f)
 	}
 }
 

@@ -9,7 +9,6 @@ package gonb
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -82,11 +81,11 @@ func fallback(c *course.Course) string { return c.Path(".tools", "fallback") }
 
 // HasCompiler tells whether cells can be compiled with -race: that takes a C
 // compiler, and a processor for which Go has a race detector.
-func HasCompiler() bool {
+func HasCompiler(ctx context.Context) bool {
 	if !slices.Contains(racePlatforms, runtime.GOOS+"/"+runtime.GOARCH) {
 		return false
 	}
-	out, err := exec.CommandContext(context.Background(), "go", "env", "CGO_ENABLED").Output()
+	out, err := goOutput(ctx, "", nil, "env", "CGO_ENABLED")
 	return err == nil && strings.TrimSpace(string(out)) == "1"
 }
 

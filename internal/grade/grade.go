@@ -122,7 +122,7 @@ func New(ctx context.Context, c *course.Course, p *practical.Practical, opt Opti
 	if _, err := exec.LookPath("go"); err != nil {
 		return nil, fmt.Errorf("grading compiles, and there is no go command: %w", err)
 	}
-	if !gonb.HasCompiler() {
+	if !gonb.HasCompiler(ctx) {
 		return nil, fmt.Errorf("the race detector needs a C compiler; install gcc (apt-get install gcc libc6-dev)")
 	}
 	if g.sandbox, err = newSandbox(ctx, opt.Unsandboxed); err != nil {

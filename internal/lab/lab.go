@@ -207,7 +207,7 @@ func (l *lab) mendKernel(ctx context.Context) error {
 
 // setUpKernel builds GoNB and fills Go's build cache with what cells use.
 func (l *lab) setUpKernel(ctx context.Context, p *progress.Progress) (gonb.Toolchain, error) {
-	compiler := doctor.Compiler()
+	compiler := doctor.Compiler(ctx)
 	if compiler.State != doctor.OK {
 		p.Printf("%v", compiler)
 	}
