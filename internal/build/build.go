@@ -119,7 +119,7 @@ func newBuilder(ctx context.Context, c *course.Course, opt Options) (*builder, e
 		opt.CellTimeout = DefaultCellTimeout
 	}
 	if opt.atOnce == 0 {
-		opt.atOnce = max(1, runtime.NumCPU()/2)
+		opt.atOnce = atOnce()
 	}
 	toolchain, err := gonb.Install(ctx, c, opt.Out)
 	if err != nil {
@@ -140,8 +140,11 @@ func newBuilder(ctx context.Context, c *course.Course, opt Options) (*builder, e
 	}, nil
 }
 
-// all builds the lessons, several at once where there are cores for it: a
+// atOnce is how many lessons run at the same time unless told otherwise: a
 // cell's compiler and the cell itself keep about two cores busy.
+func atOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// all builds the lessons, several at once where there are cores for it.
 func (b *builder) all(ctx context.Context, lessons []*lesson.Lesson) error {
 	var group errgroup.Group
 	group.SetLimit(b.opt.atOnce)

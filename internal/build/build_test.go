@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -265,6 +266,17 @@ func TestALessonThatAsksToRunsAlone(t *testing.T) {
 		other := read(name)
 		if other.start < alone.end && alone.start < other.end {
 			t.Errorf("%s ran while the exclusive lesson did", name)
+		}
+	}
+}
+
+// A container may have fewer cores than its machine.
+func TestCoresThatAreNotOurs(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for cores, want := range map[int]int{1: 1, 2: 1, 4 * runtime.NumCPU(): 2 * runtime.NumCPU()} {
+		runtime.GOMAXPROCS(cores)
+		if got := build.AtOnceHere(); got != want {
+			t.Errorf("on %d cores %d lessons at once, want %d", cores, got, want)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"manyhands/internal/course"
 	"manyhands/internal/gonb"
+	"manyhands/internal/memory"
 	"manyhands/internal/pyenv"
 )
 
@@ -69,20 +70,26 @@ const (
 
 func checkMachine(ctx context.Context, _ *course.Course) Finding {
 	f := Finding{Name: "Machine", For: "the lessons at full size", Get: "close other programs, or set MANYHANDS_SCALE=0.2"}
-	memory, err := mem.VirtualMemoryWithContext(ctx)
-	if err != nil {
-		f.State, f.Detail = Missing, err.Error()
-		return f
-	}
-	f.Detail = fmt.Sprintf("%d cores, %.1f GiB of memory free of %.1f",
-		runtime.NumCPU(), float64(memory.Available)/gib, float64(memory.Total)/gib)
+	cores := runtime.GOMAXPROCS(0) // a container may have less than the machine
+	free, source := freeMemory(ctx)
+	f.Detail = fmt.Sprintf("%d cores, %.1f GiB of %s", cores, float64(free)/gib, source)
 	switch {
-	case memory.Available < enoughRAM:
+	case free < enoughRAM:
 		f.State = Missing
-	case runtime.NumCPU() < 2:
+	case cores < 2:
 		f.State, f.For, f.Get = Missing, "seeing parallelism: one core shows concurrency only", "a machine with two cores or more"
 	}
 	return f
+}
+
+// freeMemory is what lessons take to be free, except where they only assume it.
+func freeMemory(ctx context.Context) (bytes uint64, source string) {
+	if runtime.GOOS != "linux" {
+		if system, err := mem.VirtualMemoryWithContext(ctx); err == nil {
+			return system.Available, "free memory"
+		}
+	}
+	return memory.Free()
 }
 
 func checkSpace(ctx context.Context, c *course.Course) Finding {

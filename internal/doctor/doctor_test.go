@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +67,44 @@ func TestBareMachine(t *testing.T) {
 		if f.Detail == "" || f.For == "" || f.Get == "" {
 			t.Errorf("says too little: %#v", f)
 		}
+	}
+}
+
+func TestOneCore(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	f := find(t, doctor.Check(t.Context(), &course.Course{Root: t.TempDir()}), "Machine")
+	if f.State != doctor.Missing || !strings.HasPrefix(f.Detail, "1 cores, ") {
+		t.Errorf("where Go uses one core: %v", f)
+	}
+}
+
+// TestLimitedContainer runs this test binary where a control group says that
+// half a GiB is left.
+func TestLimitedContainer(t *testing.T) {
+	look := func(name string) doctor.Finding {
+		return find(t, doctor.Check(t.Context(), &course.Course{Root: t.TempDir()}), name)
+	}
+	if os.Getenv("DOCTOR_IN_CONTAINER") != "" {
+		f := look("Machine")
+		if f.State != doctor.Missing || !strings.HasSuffix(f.Detail, "0.5 GiB of memory that the container has left") {
+			t.Error(f)
+		}
+		return
+	}
+	if f := look("Bubblewrap"); f.State != doctor.OK {
+		testparts.Missing(t, f)
+	}
+	group := t.TempDir()
+	for name, text := range map[string]string{"memory.max": "1073741824", "memory.current": "536870912"} {
+		if err := os.WriteFile(filepath.Join(group, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("bwrap", "--dev-bind", "/", "/", "--bind", group, "/sys/fs/cgroup",
+		os.Args[0], "-test.v", "-test.run=^TestLimitedContainer$")
+	cmd.Env = append(os.Environ(), "DOCTOR_IN_CONTAINER=1")
+	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("PASS")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // Edition is a machine, its software and a day. What is not known is empty.
 type Edition struct {
 	CPU    string `json:"cpu,omitempty"`
-	Cores  int    `json:"cores"`
+	Cores  int    `json:"cores"`            // that Go uses: a container may have less than the machine
 	Memory int    `json:"memory,omitempty"` // GiB
 	Go     string `json:"go"`
 	GoNB   string `json:"gonb,omitempty"`
@@ -28,7 +28,7 @@ type Edition struct {
 // Here is the edition of this machine, of today, without a kernel.
 func Here(ctx context.Context) Edition {
 	e := Edition{
-		Cores: runtime.NumCPU(),
+		Cores: runtime.GOMAXPROCS(0),
 		OS:    runtime.GOOS + "/" + runtime.GOARCH,
 		Go:    runtime.Version(),
 		Date:  time.Now().UTC().Format(time.DateOnly),
