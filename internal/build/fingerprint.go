@@ -18,8 +18,12 @@ import (
 	"manyhands/internal/notebook"
 )
 
+// imported are the folders whose packages cells import, themselves or by way of
+// the helpers.
+var imported = []string{"helpers", "internal/memory"}
+
 // fingerprint is a hash of all that decides what a lesson's notebook says: its
-// source, the helpers that its cells import, the versions of the libraries,
+// source, the packages that its cells import, the versions of the libraries,
 // of Go and of the kernel, and the size factor. The machine is not part of
 // it: another machine measures other figures, but the edition that is
 // committed stays true to the machine that it names.
@@ -27,11 +31,14 @@ func fingerprint(c *course.Course, l *lesson.Lesson) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), os.Getenv("MANYHANDS_SCALE"))
 	files := []string{l.Path, c.Path("go.mod"), c.Path("go.sum"), c.Path("tools", "go.mod")}
-	helpers, err := sources(c.Path("helpers"))
-	if err != nil {
-		return "", err
+	for _, dir := range imported {
+		paths, err := sources(c.Path(dir))
+		if err != nil {
+			return "", err
+		}
+		files = append(files, paths...)
 	}
-	for _, path := range append(files, helpers...) {
+	for _, path := range files {
 		if err := add(h, c, path); err != nil {
 			return "", fmt.Errorf("fingerprint of %s: %w", l.Name, err)
 		}
