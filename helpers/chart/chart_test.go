@@ -78,6 +78,8 @@ func TestFinding(t *testing.T) {
 			"At most 1 of 2 ran at once; 50 % of the time they could have run they waited for a core"},
 		{chart.Lanes(lanes(span(timeline.Blocked, 0, 98*time.Second), span(timeline.Running, 0, time.Second), span(timeline.Runnable, 0, time.Second))),
 			"3 goroutines, blocked 98 % of their time"},
+		{chart.Lanes(lanes(span(timeline.Blocked, 0, 10*time.Second), span(timeline.Syscall, 0, 100*time.Second), span(timeline.Running, 0, time.Second/2))),
+			"One at a time: 500 ms of work in 100 s"},
 		{chart.CPU(&timeline.Usage{At: []time.Duration{time.Second, 4 * time.Second}, Cores: [][]float64{{100, 100}, {100, 20}}}),
 			"1.4 of 2 cores busy on average (70 %)"},
 		{chart.SpeedUp([]int{1, 2, 4}, compared(result("1", 4), result("2", 2), result("4", 1.25))), "4 workers: 3.2× as fast as 1, 80 % of the ideal"},

@@ -167,9 +167,10 @@ func statesOf(t *timeline.Timeline) []drawnState {
 // lanesFinding is what a timeline shows, as a title.
 func lanesFinding(t *timeline.Timeline) string {
 	running, runnable := t.Total(timeline.Running), t.Total(timeline.Runnable)
-	if blocked := t.Total(timeline.Blocked); blocked > 10*(running+runnable) {
+	busy := running + runnable + t.Total(timeline.Syscall)
+	if blocked := t.Total(timeline.Blocked); blocked > 10*busy {
 		return fmt.Sprintf("%d goroutines, blocked %s of their time", len(t.Lanes),
-			percent(blocked.Seconds()/(blocked+running+runnable).Seconds()))
+			percent(blocked.Seconds()/(blocked+busy).Seconds()))
 	}
 	if share := runnable.Seconds() / (running + runnable).Seconds(); share > 0.1 {
 		return fmt.Sprintf("At most %d of %d ran at once; %s of the time they could have run they waited for a core",

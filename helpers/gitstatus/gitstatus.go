@@ -6,7 +6,7 @@
 //		…
 //	}
 //
-// It asks the git that is installed, two or three commands for each repository,
+// It asks the git that is installed, two commands for each repository,
 // and changes nothing. Git itself is one goroutine's worth of work in a process
 // of its own; what is gained by several at once is the machine's other cores,
 // and the time in which one waits for the disk.
@@ -88,13 +88,14 @@ func repositories(ctx context.Context, folders []string) iter.Seq[place] {
 			if err == nil && (!d.IsDir() || !isRepository(path)) {
 				return ctx.Err()
 			}
-			if !yield(place{path, err}) {
+			if !yield(place{filepath.Clean(path), err}) {
 				return errEnough
 			}
 			return fs.SkipDir
 		}
 		for _, folder := range folders {
-			if filepath.WalkDir(folder, visit) != nil {
+			// With a slash at its end a link is the folder that it leads to.
+			if filepath.WalkDir(strings.TrimRight(folder, "/")+"/", visit) != nil {
 				return
 			}
 		}
@@ -111,15 +112,16 @@ func isRepository(path string) bool {
 // Of returns the status of the repository whose work tree's top folder is path.
 func Of(ctx context.Context, path string) (Status, error) {
 	s := Status{Path: path}
-	out, err := git(ctx, path, "status", "--porcelain=v2", "-z", "--branch", "--show-stash")
+	out, err := git(ctx, path, "status", "--porcelain=v2", "-z", "--branch", "--show-stash", "--untracked-files=normal")
 	if err != nil {
 		return s, err
 	}
 	s.read(out)
-	if s.Commit == "" {
-		return s, nil
+	commits := []string{"rev-list", "--count", "--branches", "--not", "--remotes"}
+	if s.Commit != "" { // which need not be on a branch
+		commits = slices.Insert(commits, 2, "HEAD")
 	}
-	out, err = git(ctx, path, "rev-list", "--count", "HEAD", "--branches", "--not", "--remotes")
+	out, err = git(ctx, path, commits...)
 	if err != nil {
 		return s, err
 	}

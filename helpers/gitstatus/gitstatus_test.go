@@ -128,6 +128,12 @@ func TestUnder(t *testing.T) {
 	r = at("detached work", gitstatus.Status{Detached: true, Unpushed: 1})
 	r.git("checkout", "-q", "--detach")
 	r.commit("f.txt", "f")
+	r = at("orphan", gitstatus.Status{Branch: "fresh", Unpushed: 1}) // a branch without a commit
+	r.commit("h.txt", "h")
+	r.git("switch", "-q", "--orphan", "fresh")
+	r = at("hidden", with(func(s *gitstatus.Status) { s.Untracked = 1 })) // by the user's settings
+	r.git("config", "status.showUntrackedFiles", "no")
+	r.write("notes.txt", "")
 	r = at("stashed", with(func(s *gitstatus.Status) { s.Stashed = 1 }))
 	r.write("a.txt", "put aside")
 	r.git("stash", "-q")
@@ -166,7 +172,7 @@ func TestUnder(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if (s.Commit == "") != (name == "empty") {
+			if (s.Commit == "") != (name == "empty" || name == "orphan") {
 				t.Errorf("%s: commit %q", name, s.Commit)
 			}
 			s.Path, s.Commit = "", ""
@@ -189,6 +195,32 @@ func TestUnder(t *testing.T) {
 	}
 	if clean != 2 || !want["clean"].Clean() || !want["empty"].Clean() {
 		t.Errorf("%d clean", clean)
+	}
+}
+
+// TestNamedOtherwise looks at folders that are not given as what they are.
+func TestNamedOtherwise(t *testing.T) {
+	top, clone := t.TempDir(), shared(t)
+	clone(filepath.Join(top, "inside"))
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(top, link); err != nil {
+		t.Skip(err)
+	}
+	for folder, want := range map[string]string{
+		top + "/": filepath.Join(top, "inside"), link: filepath.Join(link, "inside"),
+		filepath.Join(top, "inside", "a.txt"): "not a directory", filepath.Join(top, "away"): "no such file",
+	} {
+		var got []string
+		for s, err := range gitstatus.Under(t.Context(), 1, folder) {
+			if err != nil {
+				got = append(got, err.Error())
+			} else {
+				got = append(got, s.Path)
+			}
+		}
+		if len(got) != 1 || !strings.HasSuffix(got[0], want) && !strings.Contains(got[0], want) {
+			t.Errorf("under %s: %q, want %q", folder, got, want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -310,6 +311,17 @@ func TestFastCase(t *testing.T) {
 	}
 	if m := r.Median(); !m.Known || m.Lo <= 0 || m.Value > 1e-5 {
 		t.Errorf("an increment takes %+v s", m)
+	}
+}
+
+// TestSlowFirstCall warms up what has to be set up first: only what comes after counts.
+func TestSlowFirstCall(t *testing.T) {
+	var once sync.Once
+	r := measure.Plan{Repeats: 6}.Compare(measure.Case("quick", func() {
+		once.Do(func() { time.Sleep(15 * time.Millisecond) })
+	})).Results[0]
+	if r.Calls < 100 || r.Median().Value > 1e-6 {
+		t.Errorf("%d calls a repeat, %v s each", r.Calls, r.Median().Value)
 	}
 }
 

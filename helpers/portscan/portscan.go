@@ -19,6 +19,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"math"
@@ -55,7 +56,7 @@ type Host struct {
 type Scan struct {
 	Port     uint16
 	Greeting string        // what a line of its greeting has to begin with; "" takes any host that accepts
-	Timeout  time.Duration // for a host, connecting and greeting together
+	Timeout  time.Duration // for a host, connecting and greeting together: more than 0
 	Limit    int           // hosts asked at once: 1 for one after another, 0 for no limit
 }
 
@@ -82,6 +83,9 @@ func (s Scan) Hosts(ctx context.Context, subnets ...netip.Prefix) iter.Seq2[Host
 
 // Ask asks one host. For the error see [Scan.Hosts].
 func (s Scan) Ask(ctx context.Context, address netip.AddrPort) (Host, error) {
+	if s.Timeout <= 0 {
+		return Host{Address: address}, fmt.Errorf("portscan: a time-out of %v leaves a host no time to answer", s.Timeout)
+	}
 	start := time.Now()
 	host := Host{Address: address}
 	timed, cancel := context.WithTimeout(ctx, s.Timeout)

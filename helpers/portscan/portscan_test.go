@@ -198,6 +198,13 @@ func TestAskUnreachable(t *testing.T) {
 	}
 }
 
+// TestNoTime gives a host no time at all, which says nothing about the host.
+func TestNoTime(t *testing.T) {
+	if host, err := (portscan.Scan{}).Ask(t.Context(), netip.MustParseAddrPort("127.0.0.1:22")); err == nil || host.Answer != "" {
+		t.Errorf("%+v, %v", host, err)
+	}
+}
+
 func TestAnswerOf(t *testing.T) {
 	for errno, want := range map[syscall.Errno]portscan.Answer{
 		syscall.ECONNREFUSED: portscan.Refused, syscall.EHOSTUNREACH: portscan.Unreachable,

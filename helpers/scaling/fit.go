@@ -122,6 +122,9 @@ func mismatch(law Law, points []median, parameters []float64) (rate, sum float64
 	return math.Exp(total / n), max(0, squares-total*total/n)
 }
 
+// tolerance is what two sums of squares may differ by and be the same.
+const tolerance = 1e-12
+
 // solve finds the parameters of least mismatch. They are searched for as x with sin² x and x², which may be any numbers
 // and keep them between 0 and 1 and at least 0; those limits included, where much of what is measured lies.
 func solve(law Law, points []median) (rate float64, parameters []float64, err error) {
@@ -138,12 +141,23 @@ func solve(law Law, points []median) (rate float64, parameters []float64, err er
 	}}
 	start := []float64{math.Asin(math.Sqrt(0.05)), math.Sqrt(0.001)}[:len(law.Parameters())]
 	found, err := optimize.Minimize(problem, start,
-		&optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: 1e-12, Iterations: 40}},
+		&optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: tolerance, Iterations: 40}},
 		&optimize.NelderMead{SimplexSize: 0.05})
 	if err != nil {
 		return 0, nil, errors.Join(errors.New("no best parameters found"), err)
 	}
 	parameters = bounded(found.X)
+	// The search comes near a limit and never quite there; where the limit suits as well, it is the limit that is meant.
+	_, least := mismatch(law, points, parameters)
+	for i := range parameters {
+		at := slices.Clone(parameters)
+		if at[i] = 0; at[i] == parameters[i] {
+			continue
+		}
+		if _, sum := mismatch(law, points, at); sum <= least+tolerance {
+			parameters = at
+		}
+	}
 	rate, _ = mismatch(law, points, parameters)
 	return rate, parameters, nil
 }

@@ -87,6 +87,9 @@ func TestPeakAndLimit(t *testing.T) {
 		{scaling.Gustafson, []float64{0.25}, math.Inf(1), math.Inf(1)},
 		{scaling.USL, []float64{0.36, 0.01}, 8, 8 / (1 + 0.36*7 + 0.01*8*7)},
 		{scaling.USL, []float64{0.5, 0.6}, 1, 1}, // one worker is best
+		{scaling.Amdahl, []float64{0}, math.Inf(1), math.Inf(1)},
+		{scaling.USL, []float64{0, 0}, math.Inf(1), math.Inf(1)},
+		{scaling.USL, []float64{0.1, 0}, math.Inf(1), 10},
 	} {
 		fit, err := scaling.Do(test.law, measured(test.law, test.parameters, 0, 1, 2, 4, 8, 16, 32)...)
 		if err != nil {

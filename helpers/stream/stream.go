@@ -20,8 +20,9 @@ import (
 // An item is taken from items when there is room to do it, and none is done
 // ahead of a loop that is slower than do: at most limit results wait for it.
 // When the loop ends early the context of the calls under way is cancelled, and
-// the loop is left when the last of them has returned. So it is when ctx ends;
-// then all that is still yielded is an error, its cause.
+// the loop is left when the last of them has returned and items has yielded once
+// more or ended: items that may keep Map waiting should heed ctx themselves. So it
+// is when ctx ends; then all that is still yielded is an error, its cause.
 //
 // Items are taken and done in goroutines other than the loop's.
 func Map[In, Out any](ctx context.Context, limit int, items iter.Seq[In],

@@ -16,7 +16,7 @@ import (
 // different machines differ: [MeasureOffset] tells by how much, and
 // [Timeline.Shift] mends it.
 func Merge(timelines ...*Timeline) (*Timeline, error) {
-	out := &Timeline{}
+	out, none := &Timeline{}, true
 	for i, t := range timelines {
 		if t == nil {
 			return nil, fmt.Errorf("timeline: merge: timeline %d is nil", i)
@@ -24,8 +24,8 @@ func Merge(timelines ...*Timeline) (*Timeline, error) {
 		if err := t.Validate(); err != nil {
 			return nil, fmt.Errorf("merge: timeline %d (%s): %w", i, t.Source, err)
 		}
-		if len(t.Lanes) > 0 && (out.Start.IsZero() || t.Start.Before(out.Start)) {
-			out.Start = t.Start
+		if len(t.Lanes) > 0 && (none || t.Start.Before(out.Start)) {
+			out.Start, none = t.Start, false
 		}
 	}
 	for i, t := range timelines {

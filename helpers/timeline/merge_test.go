@@ -129,7 +129,8 @@ func TestMerge(t *testing.T) {
 	if empty, err := timeline.Merge(); err != nil || len(empty.Lanes) != 0 {
 		t.Errorf("merge of nothing: %+v, %v", empty, err)
 	}
-	broken := part("host", 0)
+	broken, timeless := part("host", 0), part("by hand", 0)
+	timeless.Start = time.Time{}
 	broken.Lanes[0].Spans[0].End = -ms
 	for _, test := range []struct {
 		want string
@@ -138,6 +139,7 @@ func TestMerge(t *testing.T) {
 		{"timeline 1 is nil", []*timeline.Timeline{part("", 0), nil}},
 		{`(host): timeline: lane "worker 1", span 0`, []*timeline.Timeline{broken}},
 		{"same run", []*timeline.Timeline{part("", 0), part("y", 40*24*time.Hour)}},
+		{"same run", []*timeline.Timeline{timeless, part("", 0)}},
 	} {
 		if _, err := timeline.Merge(test.in...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)

@@ -94,7 +94,7 @@ func (t *Timeline) sampleLanes(limit int) []Lane {
 	for i := range lanes {
 		lanes[i] = t.Lanes[i*n/limit]
 	}
-	lanes[longest*limit/n] = t.Lanes[longest]
+	lanes[((longest+1)*limit-1)/n] = t.Lanes[longest]
 	return lanes
 }
 

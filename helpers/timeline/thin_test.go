@@ -146,6 +146,29 @@ func TestThinLanes(t *testing.T) {
 	}
 }
 
+// TestThinLanesOnce leaves out lanes of every number of them: none is shown twice, and
+// the one with the longest span is there.
+func TestThinLanesOnce(t *testing.T) {
+	for n := 2; n < 12; n++ {
+		for limit := 1; limit < n; limit++ {
+			for longest := range n {
+				tl := &timeline.Timeline{Length: time.Second}
+				for i := range n {
+					tl.Lanes = append(tl.Lanes, timeline.Lane{Name: fmt.Sprint(i), Spans: []timeline.Span{span(i, i+1, timeline.Running)}})
+				}
+				tl.Lanes[longest].Spans[0] = span(longest, 500, timeline.Running)
+				names := make(map[string]bool)
+				for _, lane := range tl.Thin(limit).Lanes {
+					names[lane.Name] = true
+				}
+				if len(names) != limit || !names[fmt.Sprint(longest)] {
+					t.Fatalf("%d of %d lanes, the longest %d: %v", limit, n, longest, names)
+				}
+			}
+		}
+	}
+}
+
 func TestThinOverlap(t *testing.T) {
 	tl := lanes(1000, nil)
 	for i := range 900 {

@@ -24,33 +24,45 @@ func freeUnder(root string) (bytes uint64, source string) {
 	if kib := field(filepath.Join(root, "proc/meminfo"), "MemAvailable:"); kib > 0 {
 		bytes, source = kib<<10, "free memory"
 	}
-	if left, ok := container(filepath.Join(root, "sys/fs/cgroup")); ok && left < bytes {
+	if left, ok := container(root); ok && left < bytes {
 		bytes, source = left, "memory that the container has left"
 	}
 	return bytes, source
 }
 
-// container returns what is left of the memory limit of a container, if
-// it has one. File pages that nobody has used lately count as left, as they do
-// in MemAvailable and for Kubernetes: the kernel drops them first.
-func container(cgroup string) (left uint64, limited bool) {
-	for _, file := range []struct{ limit, usage, stat, inactive string }{
-		{"memory.max", "memory.current", "memory.stat", "inactive_file"},
-		{"memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"},
-	} {
-		limit, err := readNumber(filepath.Join(cgroup, file.limit)) // "max" is an error
-		if err != nil {
-			continue
+// container returns what is left of the tightest memory limit above this process, if there is one: its own control
+// group's or that of a group around it, as a limit may be set on any of them (cgroups(7)). File pages that nobody has
+// used lately count as left, as they do in MemAvailable and for Kubernetes: the kernel drops them first.
+func container(root string) (left uint64, limited bool) {
+	groups, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+	own := map[string]string{} // controller, "" for cgroup v2, to the group's path
+	for line := range strings.Lines(string(groups)) {
+		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 {
+			for name := range strings.SplitSeq(f[1], ",") {
+				own[name] = f[2]
+			}
 		}
-		used, err := readNumber(filepath.Join(cgroup, file.usage))
-		if err != nil {
-			continue
-		}
-		inactive := field(filepath.Join(cgroup, file.stat), file.inactive)
-		used -= min(inactive, used)
-		return limit - min(used, limit), true
 	}
-	return 0, false
+	for _, v := range []struct{ controller, dir, limit, usage, inactive string }{
+		{"", "", "memory.max", "memory.current", "inactive_file"},
+		{"memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+	} {
+		for group := filepath.Join("/", own[v.controller]); ; group = filepath.Dir(group) {
+			dir := filepath.Join(root, "sys/fs/cgroup", v.dir, group)
+			limit, err := readNumber(filepath.Join(dir, v.limit)) // "max" is an error
+			used, err2 := readNumber(filepath.Join(dir, v.usage))
+			if err == nil && err2 == nil {
+				used -= min(field(filepath.Join(dir, "memory.stat"), v.inactive), used)
+				if rest := limit - min(used, limit); !limited || rest < left {
+					left, limited = rest, true
+				}
+			}
+			if group == "/" {
+				break
+			}
+		}
+	}
+	return left, limited
 }
 
 func readNumber(path string) (uint64, error) {

@@ -34,6 +34,22 @@ func TestFree(t *testing.T) {
 			"sys/fs/cgroup/memory/memory.usage_in_bytes": "500000000\n",
 			"sys/fs/cgroup/memory/memory.stat":           "inactive_file 9\ntotal_inactive_file 100000000\n",
 		}, 1_600_000_000, "memory that the container has left"},
+		{"a group of its own", map[string]string{ // as systemd, Slurm and JupyterHub give a user
+			"proc/meminfo":                                        meminfo,
+			"proc/self/cgroup":                                    "0::/user.slice/ada.service\n",
+			"sys/fs/cgroup/user.slice/memory.max":                 "3000000000\n",
+			"sys/fs/cgroup/user.slice/memory.current":             "1000000000\n",
+			"sys/fs/cgroup/user.slice/ada.service/memory.max":     "1000000000\n",
+			"sys/fs/cgroup/user.slice/ada.service/memory.current": "100000000\n",
+		}, 900_000_000, "memory that the container has left"},
+		{"a group in a tighter one, v1", map[string]string{
+			"proc/meminfo":     meminfo,
+			"proc/self/cgroup": "5:cpu,memory:/job/7\n0::/\n",
+			"sys/fs/cgroup/memory/job/memory.limit_in_bytes":   "700000000\n",
+			"sys/fs/cgroup/memory/job/memory.usage_in_bytes":   "100000000\n",
+			"sys/fs/cgroup/memory/job/7/memory.limit_in_bytes": "900000000\n",
+			"sys/fs/cgroup/memory/job/7/memory.usage_in_bytes": "100000000\n",
+		}, 600_000_000, "memory that the container has left"},
 		{"limit above the machine", map[string]string{
 			"proc/meminfo":                 meminfo,
 			"sys/fs/cgroup/memory.max":     "99999999999999\n",
