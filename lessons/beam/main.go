@@ -48,19 +48,16 @@ func largest(_ context.Context, c chunk) (float64, error) {
 		return 0, err
 	}
 	defer file.Close()
-	largest, buf := math.Inf(-1), make([]byte, 64<<10)
-	for numbers := io.NewSectionReader(file, 8*c.From, 8*(c.To-c.From)); ; {
-		n, err := io.ReadFull(numbers, buf)
-		for b := buf[:n]; len(b) >= 8; b = b[8:] {
-			largest = max(largest, math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	part := io.NewSectionReader(file, 8*c.From, 8*(c.To-c.From))
+	numbers, largest := bufio.NewReaderSize(part, 64<<10), math.Inf(-1)
+	var b [8]byte
+	for i := c.From; i < c.To; i++ {
+		if _, err := io.ReadFull(numbers, b[:]); err != nil {
+			return 0, fmt.Errorf("%s: number %d of %d to %d: %w", c.Path, i, c.From, c.To, err)
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return largest, nil
-		}
-		if err != nil {
-			return 0, err
-		}
+		largest = max(largest, math.Float64frombits(binary.LittleEndian.Uint64(b[:])))
 	}
+	return largest, nil
 }
 
 func text(number float64) string { return fmt.Sprint(number) }

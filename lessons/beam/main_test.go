@@ -29,12 +29,23 @@ func TestMaximum(t *testing.T) {
 	}
 }
 
-// TestFailure has a worker that cannot read its chunk: the reason comes home.
+// TestFailure has a worker that cannot read its chunk, or not all of it: the reason
+// comes home.
 func TestFailure(t *testing.T) {
 	folder := t.TempDir()
-	_, err := execute(t.Context(), []chunk{{Path: filepath.Join(folder, "away"), To: 1}}, filepath.Join(folder, "max"))
-	if err == nil || !strings.Contains(err.Error(), "away") {
-		t.Error("the error is", err)
+	short := filepath.Join(folder, "short")
+	if err := os.WriteFile(short, make([]byte, 12), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]chunk{
+		"away":         {Path: filepath.Join(folder, "away"), To: 1},
+		"number 1 of ": {Path: short, To: 1000},
+		"number 7 of ": {Path: short, From: 7, To: 9},
+	} {
+		_, err := execute(t.Context(), []chunk{c}, filepath.Join(folder, "max"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want %q", err, want)
+		}
 	}
 }
 

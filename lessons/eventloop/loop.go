@@ -44,12 +44,18 @@ func (t *timers) Swap(i, j int)      { (*t)[i], (*t)[j] = (*t)[j], (*t)[i] }
 func (t *timers) Push(x any)         { *t = append(*t, x.(*timer)) }
 func (t *timers) Pop() any {
 	last := (*t)[len(*t)-1]
+	(*t)[len(*t)-1] = nil // or the array would keep it
 	*t = (*t)[:len(*t)-1]
 	return last
 }
 
 // Run calls functions until none is left.
 func (l *Loop) Run() {
+	defer func() { // where a call panics, wait for those that are away
+		for ; l.away > 0; l.away-- {
+			<-l.inbox
+		}
+	}()
 	for len(l.ready)+len(l.timers)+l.away > 0 {
 		l.wait()
 		for len(l.timers) > 0 && time.Until(l.timers[0].at) <= 0 {

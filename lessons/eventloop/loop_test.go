@@ -229,6 +229,24 @@ func TestPanicReachesRun(t *testing.T) {
 	}
 }
 
+// TestPanicWhileAway has a coroutine panic while the pool makes a call: the pool can
+// still be stopped.
+func TestPanicWhileAway(t *testing.T) {
+	pool, loop := eventloop.NewPool(1), eventloop.NewLoop()
+	release, stopped := make(chan int), make(chan struct{})
+	eventloop.Call(loop, pool, func() int { return <-release })
+	eventloop.Go(loop, func(*eventloop.Coroutine) int { close(release); panic("spilt") })
+	if got := panics(loop.Run); got != "spilt" {
+		t.Errorf("panic %v", got)
+	}
+	go func() { pool.StopAndWait(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(time.Minute):
+		t.Fatal("the pool waits for a loop that has ended")
+	}
+}
+
 // panics returns what f panics with.
 func panics(f func()) (value any) {
 	defer func() { value = recover() }()
