@@ -111,7 +111,7 @@ func (g *Grader) Class(ctx context.Context, submissions []Submission, out string
 
 // atOnce is how many submissions are graded at once here: three times as many as
 // cores, as most of its time a program under check waits.
-func atOnce() int { return 3 * runtime.NumCPU() }
+func atOnce() int { return 3 * runtime.GOMAXPROCS(0) }
 
 // student grades one submission, unless its result is in the folder out already.
 func (g *Grader) student(ctx context.Context, s Submission, grade grading, out string) (r *Result, before bool, err error) {

@@ -503,6 +503,6 @@ func (t *trial) lose(how schedule, why ...string) {
 	}
 	t.Why, t.Seed, t.Cores = why, how.seed, how.procs
 	if how.procs == 0 {
-		t.Cores = runtime.NumCPU()
+		t.Cores = runtime.GOMAXPROCS(0)
 	}
 }
