@@ -10,6 +10,7 @@ seconds, where Go cells find them beside their own. Python 3.8 or later.
 
 import math
 import os
+import pathlib
 import random
 import statistics
 import time
@@ -29,12 +30,31 @@ def cores():
     if chosen.isdigit() and int(chosen) > 0:
         return int(chosen)
     n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min([n] + [max(2, math.ceil(quota)) for quota in _quotas("/")])
+
+
+def _quotas(root):
+    """Yield, in cores, the quotas on this process's own control group and on those around it (cgroups(7))."""
     try:
-        with open("/sys/fs/cgroup/cpu.max") as limit:
-            quota, period = map(int, limit.read().split())
-        return min(n, max(2, math.ceil(quota / period)))
-    except (OSError, ValueError):  # no container, or one without a quota: "max"
-        return n
+        lines = pathlib.Path(root, "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for number, controllers, group in (line.split(":", 2) for line in lines):
+        if number == "0":
+            folder, limits = "sys/fs/cgroup", ["cpu.max"]
+        elif "cpu" in controllers.split(","):
+            folder, limits = "sys/fs/cgroup/cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        names = [name for name in group.split("/") if name]
+        for depth in range(len(names) + 1):
+            place = pathlib.Path(root, folder, *names[:depth])
+            try:
+                quota, period = map(int, " ".join((place / limit).read_text() for limit in limits).split())
+            except (OSError, ValueError):  # no such group here, or "max"
+                continue
+            if quota > 0:
+                yield quota / period
 
 
 def compare(cases, repeats=6):

@@ -151,9 +151,7 @@ func solve(law Law, points []median) (rate float64, parameters []float64, err er
 	_, least := mismatch(law, points, parameters)
 	for i := range parameters {
 		at := slices.Clone(parameters)
-		if at[i] = 0; at[i] == parameters[i] {
-			continue
-		}
+		at[i] = 0
 		if _, sum := mismatch(law, points, at); sum <= least+tolerance {
 			parameters = at
 		}
